@@ -1,0 +1,114 @@
+"""Turns an async function or method with type hints into a tool that a model can call.
+
+The name is the function's name, the description its docstring, the schema comes from its
+signature. Knows nothing of models or journals.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+
+from orchestrator.agent import Effect, Observation
+from orchestrator.errors import ToolFailed
+from orchestrator.models.llm import ToolSpec
+
+Risk = Literal["read", "write", "irreversible"]
+ToolFunction = Callable[..., Awaitable[Observation]]
+F = TypeVar("F", bound=ToolFunction)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolMarks:
+    """What `@tool` writes on a function."""
+
+    risk: Risk
+    effect: Effect
+    direct: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A callable tool. `direct` tools may be named by the lead without a worker's call."""
+
+    spec: ToolSpec
+    arguments: type[BaseModel]
+    function: ToolFunction
+    marks: ToolMarks
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    def parse(self, text: str) -> dict[str, Any]:
+        """Arguments from the model's JSON text; raises ToolFailed with the validator's words."""
+        try:
+            parsed = self.arguments.model_validate(json.loads(text or "{}"))
+        except json.JSONDecodeError as error:
+            raise ToolFailed(f"{self.name}: the arguments are not JSON ({error}).") from error
+        except ValidationError as error:
+            raise ToolFailed(f"{self.name}: {_in_one_line(error)}") from error
+        return {name: getattr(parsed, name) for name in self.arguments.model_fields}
+
+
+def tool(
+    *, risk: Risk = "read", effect: Effect = "idempotent", direct: bool = False
+) -> Callable[[F], F]:
+    """Mark an async method as a tool. It returns an Observation or raises ToolFailed."""
+
+    def mark(function: F) -> F:
+        function.__tool__ = ToolMarks(risk, effect, direct)  # type: ignore[attr-defined]
+        return function
+
+    return mark
+
+
+def tools_of(owner: object) -> dict[str, Tool]:
+    """Every tool of an object (or module), in the order in which they are written."""
+    found: dict[str, Tool] = {}
+    names = list(vars(owner)) if inspect.ismodule(owner) else _attribute_order(type(owner))
+    for name in names:
+        function = getattr(owner, name, None)
+        marks = getattr(function, "__tool__", None)
+        if isinstance(marks, ToolMarks) and function is not None:
+            found[name] = make_tool(function, marks)
+    return found
+
+
+def make_tool(function: ToolFunction, marks: ToolMarks) -> Tool:
+    """Build a Tool from a function; parameters without a type hint are an error of its author."""
+    signature = inspect.signature(function, eval_str=True)
+    fields: dict[str, Any] = {}
+    for parameter in signature.parameters.values():
+        if parameter.annotation is inspect.Parameter.empty:
+            raise TypeError(f"{function.__qualname__}: parameter {parameter.name} has no type")
+        missing = parameter.default is inspect.Parameter.empty
+        fields[parameter.name] = (parameter.annotation, ... if missing else parameter.default)
+    name = function.__name__
+    arguments = create_model(name, __config__=ConfigDict(extra="forbid"), **fields)
+    schema = arguments.model_json_schema()
+    schema.pop("title", None)
+    for described in schema.get("properties", {}).values():
+        described.pop("title", None)
+    description = inspect.cleandoc(function.__doc__ or "")
+    spec = ToolSpec(name=name, description=description, parameters=schema)
+    return Tool(spec, arguments, function, marks)
+
+
+def _attribute_order(cls: type) -> list[str]:
+    ordered: dict[str, None] = {}
+    for base in reversed(cls.__mro__):
+        ordered.update(dict.fromkeys(vars(base)))
+    return list(ordered)
+
+
+def _in_one_line(error: ValidationError) -> str:
+    return "; ".join(
+        f"{'.'.join(str(part) for part in fault['loc']) or 'arguments'}: {fault['msg']}"
+        for fault in error.errors()
+    )
