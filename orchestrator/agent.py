@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from pydantic import Field
+
 from orchestrator.models.llm import Completion, Frozen, Profile, Request
 
 Effect = Literal["idempotent", "ambiguous"]
@@ -80,7 +82,7 @@ class ToolInvocation(Frozen):
     """A tool call that the lead names outright, so that no worker call is needed."""
 
     name: str
-    arguments: dict[str, Any] = {}
+    arguments: dict[str, Any] = Field(default_factory=dict)
 
 
 class Assignment(Frozen):
@@ -102,14 +104,15 @@ class Assignment(Frozen):
 
 
 class Report(Frozen):
-    """What an agent hands back: one per assignment."""
+    """What an agent hands back: one per assignment. `trace` holds a hash per tool call over
+    (tool, arguments, page, result), for the loop detector."""
 
     status: ReportStatus
     summary: str
     evidence: tuple[str, ...] = ()
     artifacts: tuple[Artifact, ...] = ()
     code: CodeArtifact | None = None
-    repeated: bool = False
+    trace: tuple[str, ...] = ()
 
 
 class Question(Frozen):
@@ -120,7 +123,7 @@ class Question(Frozen):
     options: tuple[str, ...] = ()
     default: str | None = None
     timeout_s: float | None = None
-    details: dict[str, Any] = {}
+    details: dict[str, Any] = Field(default_factory=dict)
 
 
 class Answer(Frozen):

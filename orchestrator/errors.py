@@ -1,8 +1,8 @@
 """Every error that Quaestor raises on purpose, and nothing else.
 
-QuaestorError                 message says what was tried and what happened; `fix` says what to do
+QuaestorError                 message: what happened; fix: what to do
 +-- UsageError                bad flag, file, URL or configuration: nothing was started
-+-- NotReady                  a part is missing (engine, image, browser, key, model): nothing was spent
++-- NotReady                  a part is missing (engine, browser, key, model): nothing was spent
 +-- JournalError
 |   +-- Fenced                another process took this run over
 |   +-- Divergence            the recorded body under a key differs from the one written now
@@ -13,7 +13,7 @@ QuaestorError                 message says what was tried and what happened; `fi
 +-- Waiting                   a person has to answer before this branch can go on
 +-- ModelFault                the model endpoint failed in a classified way
 +-- ToolFailed                a tool could not do it; the text goes back to the model
-+-- SandboxFailed             the box itself broke (a failing program in it is a result, not an error)
++-- SandboxFailed             the box itself broke (a failing program in it is a result)
 """
 
 from __future__ import annotations

@@ -1,0 +1,287 @@
+"""Every event that a journal can hold: frozen values in one union.
+
+To remember something, add an event here and a case in `state.fold`. Lifecycle events say how
+an attempt went; they are left out of the run digest, since a replay has no attempts.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter
+
+from orchestrator.agent import Answer, Artifact, Assignment, Effect, Evidence, Question, Report
+from orchestrator.ledger import Fact, LeadReply
+from orchestrator.limits import LimitHit, Limits
+from orchestrator.models.llm import Frozen, Usage
+
+VERSION = 1
+OutcomeName = Literal["answered", "partial", "gave_up", "needs_human", "cancelled", "failed"]
+Basis = Literal["evidence", "computed", "mixed", "model_memory"]
+Ask = Literal["opening", "round", "replan", "gate", "unusable"]
+
+
+class Attachment(Frozen):
+    """A file handed in with the task; its bytes are a blob."""
+
+    name: str
+    sha256: str
+    size: int
+    media_type: str
+
+
+class Member(Frozen):
+    """A line of the roster as the lead reads it."""
+
+    name: str
+    description: str
+
+
+class Note(Frozen):
+    """What a person told the lead while the run was going."""
+
+    id: int
+    text: str
+    by: str
+
+
+class Earlier(Frozen):
+    """What a follow-up inherits from the run it comes after."""
+
+    run: str
+    task: str
+    answer: str | None
+    facts: tuple[Fact, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    artifacts: tuple[Artifact, ...] = ()
+
+
+class TaskReceived(Frozen):
+    """The first event: the task and everything that shapes what the lead is shown."""
+
+    kind: Literal["TaskReceived"] = "TaskReceived"
+    task: str
+    attachments: tuple[Attachment, ...] = ()
+    roster: tuple[Member, ...]
+    limits: Limits
+    settings: dict[str, Any] = Field(default_factory=dict)
+    window: int | None = None
+    earlier: Earlier | None = None
+
+
+class AnswerCheck(Frozen):
+    """What plain code found of an answer: what it rests on, and what nothing holds."""
+
+    basis: Basis
+    unsupported: tuple[str, ...] = ()
+    misquoted: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()
+
+
+class RunStarted(Frozen):
+    """Lifecycle: an attempt began (the first, or a resume)."""
+
+    kind: Literal["RunStarted"] = "RunStarted"
+    attempt: int
+    owner: str
+    limits: Limits
+    versions: dict[str, str]
+    prompts: str
+    protections: dict[str, str] = Field(default_factory=dict)
+
+
+class RoundOpened(Frozen):
+    """A round begins: what the lead is asked and why, and what the loop saw of the clock and
+    the inbox."""
+
+    kind: Literal["RoundOpened"] = "RoundOpened"
+    round: int
+    ask: Ask
+    detail: tuple[str, ...] = ()
+    elapsed_s: float
+    notes: tuple[Note, ...] = ()
+    read_up_to: int = 0
+
+
+class LeadReplied(Frozen):
+    """The lead's reply, read and validated. `tries` counts the calls that it took."""
+
+    kind: Literal["LeadReplied"] = "LeadReplied"
+    round: int
+    reply: LeadReply
+    tries: int = 1
+    check: AnswerCheck | None = None
+
+
+class LeadUnusable(Frozen):
+    """No try of this round gave a usable reply."""
+
+    kind: Literal["LeadUnusable"] = "LeadUnusable"
+    round: int
+    problems: tuple[str, ...]
+
+
+class WorkAssigned(Frozen):
+    """The delegation of one round."""
+
+    kind: Literal["WorkAssigned"] = "WorkAssigned"
+    round: int
+    assignments: tuple[Assignment, ...]
+
+
+class Reported(Frozen):
+    """An agent handed back its report."""
+
+    kind: Literal["Reported"] = "Reported"
+    assignment: str
+    agent: str
+    report: Report
+
+
+class EvidenceFound(Frozen):
+    """Bytes were stored that a claim may point at."""
+
+    kind: Literal["EvidenceFound"] = "EvidenceFound"
+    evidence: Evidence
+
+
+class StepIntended(Frozen):
+    """A step is about to happen. `request` holds what replay compares and people read."""
+
+    kind: Literal["StepIntended"] = "StepIntended"
+    step: str
+    effect: Effect
+    fingerprint: str
+    request: Any = None
+
+
+class StepDone(Frozen):
+    """A step happened. `value` is its result, or `blob` names where the result is stored."""
+
+    kind: Literal["StepDone"] = "StepDone"
+    step: str
+    value: Any = None
+    blob: str | None = None
+    usage: Usage | None = None
+    model: str | None = None
+
+
+class StepUnknown(Frozen):
+    """A step was begun before a crash; nobody can say whether it happened."""
+
+    kind: Literal["StepUnknown"] = "StepUnknown"
+    step: str
+
+
+class LoopDetected(Frozen):
+    """Plain code saw the same step with the same result again."""
+
+    kind: Literal["LoopDetected"] = "LoopDetected"
+    where: str
+    what: str
+
+
+class Replanned(Frozen):
+    """The stall rule asked for a new plan; `tried` names what failed."""
+
+    kind: Literal["Replanned"] = "Replanned"
+    round: int
+    reason: str
+    tried: tuple[str, ...]
+
+
+class Compacted(Frozen):
+    """The conversation up to this round was folded into the ledger."""
+
+    kind: Literal["Compacted"] = "Compacted"
+    upto_round: int
+
+
+class QuestionAsked(Frozen):
+    """A person has to decide something."""
+
+    kind: Literal["QuestionAsked"] = "QuestionAsked"
+    id: str
+    asked_by: str
+    question: Question
+
+
+class QuestionAnswered(Frozen):
+    """The answer to a question, or that none came in time."""
+
+    kind: Literal["QuestionAnswered"] = "QuestionAnswered"
+    id: str
+    answer: Answer
+
+
+class Recorded(Frozen):
+    """A record of a task family (benchmark, forensics); the core does not look inside."""
+
+    kind: Literal["Recorded"] = "Recorded"
+    schema_name: str
+    body: Any
+
+
+class Outcome(Frozen):
+    """How a run ended, and what its answer rests on."""
+
+    run: str
+    outcome: OutcomeName
+    reason: str = ""
+    answer: str | None = None
+    basis: Basis | None = None
+    unsupported: tuple[str, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    missing: tuple[str, ...] = ()
+    limit: LimitHit | None = None
+    artifacts: tuple[Artifact, ...] = ()
+    question: str | None = None
+    unknown_steps: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    spent: Usage = Usage()
+    seconds: float = 0.0
+
+
+class RunEnded(Frozen):
+    """Lifecycle: an attempt ended. `resumable` is false after an answer or a cancel command."""
+
+    kind: Literal["RunEnded"] = "RunEnded"
+    attempt: int
+    outcome: Outcome
+    resumable: bool
+    digest: str
+
+
+Event = Annotated[
+    TaskReceived
+    | RunStarted
+    | RoundOpened
+    | LeadReplied
+    | LeadUnusable
+    | WorkAssigned
+    | Reported
+    | EvidenceFound
+    | StepIntended
+    | StepDone
+    | StepUnknown
+    | LoopDetected
+    | Replanned
+    | Compacted
+    | QuestionAsked
+    | QuestionAnswered
+    | Recorded
+    | RunEnded,
+    Field(discriminator="kind"),
+]
+LIFECYCLE = frozenset({"RunStarted", "RunEnded"})
+_adapter: TypeAdapter[Event] = TypeAdapter(Event)
+
+
+def body_of(event: Event) -> dict[str, Any]:
+    """The JSON body that is stored; the kind has a column of its own."""
+    return event.model_dump(mode="json", exclude={"kind"})
+
+
+def read_event(kind: str, body: dict[str, Any]) -> Event:
+    """The event of a stored body."""
+    return _adapter.validate_python({"kind": kind, **body})

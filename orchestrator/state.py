@@ -1,0 +1,159 @@
+"""The state of a run: nothing but a fold over its events.
+
+Parallel branches commute here: whatever order their events come in, the state is the same once
+all of them are in. Decisions over this state are in `policy.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from orchestrator import events as ev
+from orchestrator.agent import Answer, Assignment, Evidence, Question, Report
+from orchestrator.ledger import LeadReply, TaskLedger
+from orchestrator.models.llm import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One round: what was asked, what the lead replied, and what came back."""
+
+    round: int
+    ask: ev.Ask
+    detail: tuple[str, ...] = ()
+    notes: tuple[ev.Note, ...] = ()
+    reply: LeadReply | None = None
+    problems: tuple[str, ...] = ()
+    check: ev.AnswerCheck | None = None
+    assignments: tuple[Assignment, ...] = ()
+    reports: Mapping[str, Report] = field(default_factory=dict)
+
+    @property
+    def judged(self) -> bool:
+        """Whether the lead has answered, usably or not."""
+        return self.reply is not None or bool(self.problems)
+
+    @property
+    def reported(self) -> bool:
+        """Whether work was assigned and every report is in."""
+        return bool(self.assignments) and len(self.reports) == len(self.assignments)
+
+    def ordered_reports(self) -> tuple[tuple[Assignment, Report], ...]:
+        """The reports in the order of their assignments, never in that of completion."""
+        return tuple(
+            (work, self.reports[work.path])
+            for work in self.assignments
+            if work.path in self.reports
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PlanVersion:
+    """Why a plan was thrown away, and what had been tried by then."""
+
+    round: int
+    reason: str
+    tried: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Everything that decisions and prompts may look at."""
+
+    task: ev.TaskReceived | None = None
+    ledger: TaskLedger = field(default_factory=TaskLedger)
+    turns: tuple[Turn, ...] = ()
+    plan_versions: tuple[PlanVersion, ...] = ()
+    compacted_upto: int = 0
+    evidence: Mapping[str, Evidence] = field(default_factory=dict)
+    questions: Mapping[str, Question] = field(default_factory=dict)
+    answers: Mapping[str, Answer] = field(default_factory=dict)
+    loops: tuple[str, ...] = ()
+    unknown_steps: tuple[str, ...] = ()
+    spent: Usage = field(default_factory=Usage)
+    spent_by_role: Mapping[str, Usage] = field(default_factory=dict)
+    elapsed_s: float = 0.0
+    read_up_to: int = 0
+
+    @property
+    def turn(self) -> Turn | None:
+        """The newest round."""
+        return self.turns[-1] if self.turns else None
+
+    @property
+    def replan_is_due(self) -> bool:
+        """A new plan was called for and the lead has not been asked for it yet."""
+        last = self.plan_versions[-1] if self.plan_versions else None
+        return last is not None and last.round == len(self.turns)
+
+
+def fold(state: State, event: ev.Event, key: str) -> State:
+    """The state after one event. Unknown to the core means unchanged."""
+    match event:
+        case ev.TaskReceived():
+            inherited = {item.id: item for item in event.earlier.evidence} if event.earlier else {}
+            facts = event.earlier.facts if event.earlier else ()
+            return replace(state, task=event, evidence=inherited, ledger=TaskLedger(facts=facts))
+        case ev.RoundOpened():
+            return _open_round(state, event)
+        case ev.LeadReplied():
+            turn = replace(_newest(state), reply=event.reply, check=event.check)
+            return _with_turn(replace(state, ledger=state.ledger.apply(event.reply)), turn)
+        case ev.LeadUnusable():
+            return _with_turn(state, replace(_newest(state), problems=event.problems))
+        case ev.WorkAssigned():
+            return _with_turn(state, replace(_newest(state), assignments=event.assignments))
+        case ev.Reported():
+            turn = _newest(state)
+            reports = {**turn.reports, event.assignment: event.report}
+            return _with_turn(state, replace(turn, reports=reports))
+        case ev.Replanned():
+            version = PlanVersion(event.round, event.reason, event.tried)
+            return replace(state, plan_versions=(*state.plan_versions, version))
+        case ev.Compacted():
+            return replace(state, compacted_upto=event.upto_round)
+        case _:
+            return _fold_step(state, event, key)
+
+
+def _fold_step(state: State, event: ev.Event, key: str) -> State:
+    match event:
+        case ev.StepDone(usage=usage) if usage is not None:
+            role = key.split("/")[2] if key.count("/") > 1 else key
+            known = state.spent_by_role.get(role, Usage())
+            by_role = {**state.spent_by_role, role: known + usage}
+            return replace(state, spent=state.spent + usage, spent_by_role=by_role)
+        case ev.StepUnknown():
+            return replace(state, unknown_steps=tuple(sorted({*state.unknown_steps, key})))
+        case ev.EvidenceFound():
+            found = {**state.evidence, event.evidence.id: event.evidence}
+            return replace(state, evidence=found)
+        case ev.LoopDetected():
+            return replace(state, loops=tuple(sorted({*state.loops, event.what})))
+        case ev.QuestionAsked():
+            return replace(state, questions={**state.questions, event.id: event.question})
+        case ev.QuestionAnswered():
+            return replace(state, answers={**state.answers, event.id: event.answer})
+        case _:
+            return state
+
+
+def _open_round(state: State, event: ev.RoundOpened) -> State:
+    turn = Turn(round=event.round, ask=event.ask, detail=event.detail, notes=event.notes)
+    return replace(
+        state,
+        turns=(*state.turns, turn),
+        elapsed_s=event.elapsed_s,
+        read_up_to=max(state.read_up_to, event.read_up_to),
+    )
+
+
+def _newest(state: State) -> Turn:
+    if state.turn is None:
+        raise ValueError("an event of a round came before the round was opened")
+    return state.turn
+
+
+def _with_turn(state: State, turn: Turn) -> State:
+    return replace(state, turns=(*state.turns[:-1], turn))
