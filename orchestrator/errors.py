@@ -18,7 +18,10 @@ QuaestorError                 message: what happened; fix: what to do
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from orchestrator.models.llm import Usage
 
 FaultKind = Literal[
     "rate_limit",
@@ -104,11 +107,17 @@ class Waiting(QuaestorError):
 
 
 class ModelFault(QuaestorError):
-    """The model endpoint failed; `kind` decides what the loop may still do."""
+    """The model endpoint failed; `kind` decides what the loop may still do.
 
-    def __init__(self, kind: FaultKind, message: str, *, fix: str | None = None) -> None:
+    `usage` is what the endpoint has served, and so counted, before the call was given up.
+    """
+
+    def __init__(
+        self, kind: FaultKind, message: str, *, fix: str | None = None, usage: Usage | None = None
+    ) -> None:
         super().__init__(message, fix=fix)
         self.kind: FaultKind = kind
+        self.usage = usage
 
 
 class ToolFailed(QuaestorError):

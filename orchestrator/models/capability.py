@@ -1,0 +1,141 @@
+"""What an endpoint can do: a first guess from the model's name, corrected by what it refuses.
+
+A refusal is remembered in a small JSON file, so it costs one request per week and not one per run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import re
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, ValidationError
+
+from orchestrator.models.llm import Frozen, Profile
+
+Feature = Literal["json_schema", "json_mode", "tools", "vision", "system_role", "length_field"]
+LengthField = Literal["max_tokens", "max_completion_tokens", "none"]
+Clock = Callable[[], datetime]
+
+# Long enough to be worth it, short enough that an upgraded server gets its features back.
+REMEMBERED = timedelta(days=7)
+SEES = re.compile(
+    r"gpt-4o|gpt-4\.1|gpt-[5-9]|\bo[134]\b|claude-(3|opus|sonnet|haiku|[4-9])|gemini|pixtral"
+    r"|llava|vision|[-.\d]vl\b|llama-?4|gemma-?3|mistral-(small|medium)-3",
+    re.IGNORECASE,
+)
+COUNTS_REASONING = re.compile(r"(^|/)(gpt-[5-9]|o[134])\b", re.IGNORECASE)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Which optional features a request made use of, so that only those are ever given up."""
+
+    json_schema: bool
+    json_mode: bool
+    tools: bool
+    vision: bool
+    system_role: bool
+    length_field: bool
+
+
+class Traits(Frozen):
+    """A profile, plus how this endpoint wants the length limit to be spelled."""
+
+    profile: Profile = Profile()
+    length_field: LengthField = "max_tokens"
+
+    def without(self, feature: Feature) -> Traits:
+        """The same endpoint after it has refused a feature."""
+        if feature == "length_field":
+            spelled: LengthField = (
+                "max_completion_tokens" if self.length_field == "max_tokens" else "none"
+            )
+            return self.model_copy(update={"length_field": spelled})
+        return self.model_copy(update={"profile": self.profile.model_copy(update={feature: False})})
+
+    def with_window(self, window: int) -> Traits:
+        """The same endpoint with a context size that it has stated."""
+        return self.model_copy(
+            update={"profile": self.profile.model_copy(update={"window": window})}
+        )
+
+
+def guess(model: str) -> Traits:
+    """What the model's name says; a wrong guess is corrected by the first refusal."""
+    field: LengthField = "max_completion_tokens" if COUNTS_REASONING.search(model) else "max_tokens"
+    return Traits(profile=Profile(vision=bool(SEES.search(model))), length_field=field)
+
+
+class _Remembered(Frozen):
+    learned: datetime
+    traits: Traits
+
+
+class _File(Frozen):
+    version: Literal[1] = 1
+    models: dict[str, _Remembered] = Field(default_factory=dict)
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class ProfileStore:
+    """Learned traits per base URL and model. A damaged or unwritable file is only a lost cache."""
+
+    def __init__(self, path: Path, now: Clock = _utc_now) -> None:
+        self._path = path
+        self._now = now
+
+    def load(self, base_url: str, model: str) -> Traits | None:
+        """What was learned within the last week, if anything."""
+        found = self._read().models.get(_key(base_url, model))
+        if found is None or self._now() - found.learned > REMEMBERED:
+            return None
+        return found.traits
+
+    def save(self, base_url: str, model: str, traits: Traits) -> None:
+        """Remember; entries that another process wrote meanwhile are kept."""
+        entry = _Remembered(learned=self._now(), traits=traits)
+        models = {**self._read().models, _key(base_url, model): entry}
+        try:
+            self._replace(_File(models=models).model_dump_json(indent=1))
+        except OSError as error:
+            log.warning("cannot remember the model's profile in %s: %s", self._path, error)
+
+    def _read(self) -> _File:
+        try:
+            return _File.model_validate(json.loads(self._path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, ValidationError):
+            return _File()
+
+    def _replace(self, text: str) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=self._path.name)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+            Path(name).replace(self._path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                Path(name).unlink()
+            raise
+
+
+def _key(base_url: str, model: str) -> str:
+    # Without user and password, which some people put into the URL.
+    parts = urlsplit(base_url)
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}{parts.path.rstrip('/')} {model}"

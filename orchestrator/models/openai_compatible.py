@@ -1,0 +1,280 @@
+"""Any OpenAI-compatible endpoint as an LLM: asks, adapts, tries again, counts.
+
+The only module that imports `openai`, and only when an endpoint is opened. The package brings
+the connection pool, authentication and timeouts; retries and reading the reply are ours, so that
+every served request is counted and every failure has one of our names.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from orchestrator.errors import ModelFault, UsageError
+from orchestrator.models.capability import ProfileStore, Traits, guess
+from orchestrator.models.chat_body import Body, ReadBlob, build_body, estimate_prompt, shape_of
+from orchestrator.models.chat_reply import Reply, TokenCount, UnreadableReply, read_reply
+from orchestrator.models.endpoint import Endpoint
+from orchestrator.models.faults import Rejected, classify, fix_for, scrubbed
+from orchestrator.models.llm import Completion, Profile, Request, Usage
+from orchestrator.models.prices import table_micros, table_window
+from orchestrator.models.retries import RetryPolicy, retry_after, retrying
+from orchestrator.models.strict_schema import from_strict
+from orchestrator.models.tokens import estimate_tokens
+from orchestrator.models.tool_text import read_calls
+
+if TYPE_CHECKING:
+    import openai
+    from openai import AsyncOpenAI
+
+CONNECT_TIMEOUT_S = 10.0
+MAX_DOWNGRADES = 8  # more than there are features to give up
+OWN_HOST = "api.openai.com"  # the only host that the OPENAI_* variables were set for
+
+
+@dataclass(slots=True)
+class _Meter:
+    """What one completion has cost so far, refused and repeated requests included."""
+
+    asked: int = 0
+    usage: Usage = field(default_factory=Usage)
+
+
+class OpenAICompatible:
+    """One model at one endpoint. Safe to share between tasks; `close` it once."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        client: AsyncOpenAI,
+        *,
+        read_blob: ReadBlob,
+        store: ProfileStore | None,
+        retries: RetryPolicy,
+    ) -> None:
+        self._endpoint = endpoint
+        self._client = client
+        self._read_blob = read_blob
+        self._store = store
+        self._retries = retries
+        self._traits = _first_traits(endpoint, store)
+        self._removed_headers = _removed_headers(endpoint)
+        self._has_answered = False
+
+    @classmethod
+    def open(
+        cls,
+        endpoint: Endpoint,
+        *,
+        read_blob: ReadBlob | None = None,
+        store: ProfileStore | None = None,
+        retries: RetryPolicy | None = None,
+    ) -> OpenAICompatible:
+        """Prepare an endpoint without asking it anything; UsageError for a bad URL or key."""
+        endpoint.check()
+        return cls(
+            endpoint,
+            _connect(endpoint),
+            read_blob=read_blob or _no_blobs,
+            store=store,
+            retries=retries or RetryPolicy(),
+        )
+
+    @property
+    def name(self) -> str:
+        return self._endpoint.model
+
+    @property
+    def profile(self) -> Profile:
+        return self._traits.profile
+
+    async def complete(self, request: Request) -> Completion:
+        """One completion. A ModelFault says in `usage` what was spent in vain."""
+        meter = _Meter()
+        try:
+            return await retrying(self._retries)(self._adapting, request, meter)
+        except Rejected as rejected:
+            # Not chained: the client's own error may quote the key that the endpoint has echoed.
+            raise self._fault(rejected, meter) from None
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    async def _adapting(self, request: Request, meter: _Meter) -> Completion:
+        """Ask; give up one refused feature at a time and ask again at once."""
+        for _ in range(MAX_DOWNGRADES):
+            traits = self._traits
+            try:
+                return await self._ask(request, traits, meter)
+            except Rejected as rejected:
+                if rejected.window:
+                    self._learn(self._traits.with_window(rejected.window))
+                if rejected.refused is None:
+                    raise
+                # Another request may have learned something meanwhile: then try with that.
+                if self._traits == traits:
+                    self._learn(traits.without(rejected.refused))
+        return await self._ask(request, self._traits, meter)
+
+    async def _ask(self, request: Request, traits: Traits, meter: _Meter) -> Completion:
+        body = build_body(request, self._endpoint.model, traits, self._read_blob)
+        meter.asked += 1
+        try:
+            text = await self._post(body)
+            reply = self._read(text, body, first_id=f"call_{len(request.messages)}")
+        except Rejected as rejected:
+            if rejected.served:
+                meter.usage += self._usage(body, None)
+            if self._has_answered:
+                rejected.looks_misplaced = False
+            raise
+        self._has_answered = True
+        meter.usage += self._usage(body, reply)
+        if reply.finish == "content_filter":
+            raise Rejected("content_filter", "the provider's filter withheld the reply")
+        return self._completion(request, body, reply, meter.usage)
+
+    def _read(self, text: str, body: Body, first_id: str) -> Reply:
+        try:
+            return read_reply(text, first_id)
+        except UnreadableReply as unreadable:
+            if unreadable.error:
+                status, key = unreadable.status or 502, self._endpoint.api_key
+                raise classify(status, unreadable.error, shape_of(body), key=key) from unreadable
+            what = f"HTTP 200, but {unreadable}: {scrubbed(text[:200], self._endpoint.api_key)}"
+            raise Rejected("bad_reply", what, served=True, looks_misplaced=True) from unreadable
+
+    def _completion(self, request: Request, body: Body, reply: Reply, usage: Usage) -> Completion:
+        text, calls, finish = reply.text, reply.tool_calls, reply.finish
+        if request.tools and not calls and finish == "stop":
+            offered = {tool.name for tool in request.tools}
+            text, calls = read_calls(text, offered, f"call_{len(request.messages)}")
+            finish = "tool_calls" if calls else finish
+        if request.output and shape_of(body).json_schema and finish == "stop":
+            text = from_strict(text, request.output.json_schema)
+        model = reply.model or self._endpoint.model
+        return Completion(text=text, tool_calls=calls, finish=finish, usage=usage, model=model)
+
+    def _usage(self, body: Body, reply: Reply | None) -> Usage:
+        """The cost of one served request, estimated where the endpoint does not say."""
+        tokens = reply.tokens if reply else None
+        if tokens is None:
+            calls = reply.tool_calls if reply else ()
+            written = reply.text if reply else ""
+            written += "".join(call.name + call.arguments for call in calls)
+            tokens = TokenCount(estimate_prompt(body), 0, estimate_tokens(written))
+        endpoint = self._endpoint
+        if endpoint.price:
+            micros: int | None = endpoint.price.micros(tokens)
+        else:
+            micros = table_micros(endpoint.model, endpoint.base_url, tokens)
+        return Usage(
+            calls=1,
+            prompt_tokens=tokens.prompt_tokens,
+            cached_tokens=tokens.cached_tokens,
+            completion_tokens=tokens.completion_tokens,
+            usd_micros=micros,
+        )
+
+    def _learn(self, traits: Traits) -> None:
+        self._traits = traits
+        if self._store and self._endpoint.profile is None:
+            self._store.save(self._endpoint.base_url, self._endpoint.model, traits)
+
+    def _fault(self, rejected: Rejected, meter: _Meter) -> ModelFault:
+        endpoint = self._endpoint
+        times = "once" if meter.asked == 1 else f"{meter.asked} times"
+        message = f"asked {endpoint.model} at {endpoint.host} {times}: {rejected.what}"
+        fix = fix_for(rejected.kind, endpoint.key_env, endpoint.shown_url)
+        if rejected.retry_after is not None:
+            fix += f" (the endpoint asks to wait {rejected.retry_after:.0f} s)"
+        return ModelFault(rejected.kind, message, fix=fix, usage=meter.usage)
+
+    async def _post(self, body: Body) -> str:
+        """The text of a 200 answer. Bypasses the package's typed resources, which would cost
+        CPU time for every message and hide how a broken reply was broken."""
+        import openai
+
+        try:
+            async with asyncio.timeout(self._endpoint.timeout_s):
+                return await self._client.post(
+                    "/chat/completions",
+                    body=body,
+                    cast_to=str,
+                    options={"headers": self._removed_headers},
+                )
+        except openai.APIStatusError as error:
+            raise self._refusal(error, body) from error
+        except openai.APIConnectionError as error:
+            raise _lost(error, self._endpoint) from error
+        except TimeoutError as error:
+            what = f"no complete answer within {self._endpoint.timeout_s:g} s"
+            raise Rejected("timeout", what, served=True) from error
+
+    def _refusal(self, error: openai.APIStatusError, body: Body) -> Rejected:
+        wait = retry_after(error.response.headers, self._retries.now)
+        shape, key = shape_of(body), self._endpoint.api_key
+        return classify(error.status_code, error.response.text, shape, retry_after=wait, key=key)
+
+
+def _connect(endpoint: Endpoint) -> AsyncOpenAI:
+    import openai
+
+    key = endpoint.api_key or "none"
+    client = openai.AsyncOpenAI(
+        api_key=key,
+        base_url=endpoint.base_url,
+        max_retries=0,
+        timeout=openai.Timeout(endpoint.timeout_s, connect=CONNECT_TIMEOUT_S),
+        # Said outright, since the environment may bring an Authorization for another host.
+        default_headers={"Authorization": f"Bearer {key}"},
+        # A redirect would carry the prompt to a host that nobody configured.
+        http_client=openai.DefaultAsyncHttpxClient(follow_redirects=False),
+    )
+    client.admin_api_key = None
+    if endpoint.host != OWN_HOST:
+        client.organization = client.project = None
+    return client
+
+
+def _removed_headers(endpoint: Endpoint) -> dict[str, openai.Omit]:
+    """Headers that the package would add from the environment, or for a key that is none."""
+    import openai
+
+    ambient = os.environ.get("OPENAI_CUSTOM_HEADERS", "") if endpoint.host != OWN_HOST else ""
+    names = {line.partition(":")[0].strip() for line in ambient.splitlines()}
+    removed = {name: openai.Omit() for name in names if name.lower() != "authorization"}
+    return removed if endpoint.api_key else {**removed, "Authorization": openai.Omit()}
+
+
+def _first_traits(endpoint: Endpoint, store: ProfileStore | None) -> Traits:
+    traits = guess(endpoint.model)
+    if endpoint.profile:
+        return traits.model_copy(update={"profile": endpoint.profile})
+    learned = store.load(endpoint.base_url, endpoint.model) if store else None
+    if learned:
+        return learned
+    window = table_window(endpoint.model, endpoint.base_url)
+    return traits.with_window(window) if window else traits
+
+
+def _lost(error: openai.APIConnectionError, endpoint: Endpoint) -> Rejected:
+    """A connection that broke. Causes are told apart by name: their package is not ours."""
+    cause = error.__cause__
+    name, words = type(cause).__name__, scrubbed(str(cause or error), endpoint.api_key)
+    if name == "ReadTimeout":
+        what = f"no answer within {endpoint.timeout_s:g} s"
+        return Rejected("timeout", what, served=True)
+    if name in ("ConnectTimeout", "PoolTimeout", "WriteTimeout"):
+        return Rejected(
+            "unreachable", f"no connection within {CONNECT_TIMEOUT_S:g} s", looks_misplaced=True
+        )
+    if name == "DecodingError" or "complete message body" in words:
+        return Rejected("bad_reply", f"the answer was cut off ({words})", served=True)
+    return Rejected("unreachable", words or name, looks_misplaced=name == "ConnectError")
+
+
+def _no_blobs(sha256: str) -> bytes:
+    raise UsageError(f"image {sha256} cannot be sent: no blob store was given to the model")
