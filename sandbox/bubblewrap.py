@@ -1,0 +1,129 @@
+"""Boxes without an engine: the same supervisor in fresh namespaces over the same root tree.
+
+An ordinary user gets a user namespace with one mapped user; root gets none, but a real change of
+user, to an id of the box's own because process limits count per user. There is no cgroup: the
+supervisor itself watches memory and processes, and nothing limits the processor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import secrets
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.errors import NotReady
+from sandbox import payload, tree
+from sandbox.base import SandboxSettings
+from sandbox.inside.confine import Confinement
+from sandbox.process import spawn
+from sandbox.wire import Wire
+
+USER = 10001
+OUTLET = "/run/sbx/outlet.sock"
+FIRST_UID, UIDS = 1_000_000, 1_000_000_000
+LEAST_ADDRESS_SPACE = 4 << 30
+TRIAL_S = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class BubblewrapLaunch:
+    """Starts boxes over a root tree; the program and the tree were seen to work."""
+
+    settings: SandboxSettings
+    root: Path
+
+    @classmethod
+    async def prepare(cls, settings: SandboxSettings) -> BubblewrapLaunch:
+        """Look for bwrap, the tree and the right to make namespaces; raises NotReady."""
+        if shutil.which("bwrap") is None:
+            raise NotReady(
+                "The program bwrap was not found.",
+                fix="Install it (`sudo apt-get install bubblewrap`), or use `--sandbox docker`.",
+            )
+        built = tree.find(settings.root_tree)
+        if built is None:
+            raise NotReady(
+                "There is no root tree for bubblewrap.", fix="Run `sudo quaestor sandbox build`."
+            )
+        launch = cls(settings, built.path)
+        await launch._try()
+        return launch
+
+    def describe(self) -> str:
+        size = f"{self.settings.memory_bytes >> 20} MiB (watched)"
+        return f"bubblewrap over {self.root}, {size}"
+
+    async def launch(self) -> Wire:
+        """Start bwrap with the supervisor as PID 1 of its own process namespace."""
+        uid = FIRST_UID + secrets.randbelow(UIDS) if os.geteuid() == 0 else None
+        confinement = Confinement(
+            workspace="/workspace",
+            scratch="/tmp",  # noqa: S108 - a file system of the box
+            code="/run/sbx",
+            uid=uid,
+            alone=True,
+            threads=math.ceil(self.settings.cpus),
+            processes=self.settings.pids,
+            memory=self.settings.memory_bytes,
+            address_space=max(LEAST_ADDRESS_SPACE, 4 * self.settings.memory_bytes),
+            relay=OUTLET if self.settings.proxy_socket else None,
+        )
+        return await spawn([*self._namespaces(), *payload.command(confinement)], _nothing)
+
+    async def _try(self) -> None:
+        process = await asyncio.create_subprocess_exec(
+            *self._namespaces(),
+            "true",
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            _, complaint = await asyncio.wait_for(process.communicate(), TRIAL_S)
+        finally:
+            if process.returncode is None:
+                process.kill()
+        if process.returncode:
+            text = complaint.decode("utf-8", errors="replace").strip()
+            raise NotReady(
+                f"bwrap cannot make a box here: {text}",
+                fix="Allow user namespaces (`sudo sysctl kernel.apparmor_restrict_unprivileged_"
+                "userns=0` on Ubuntu), rebuild with `sudo quaestor sandbox build`, or use "
+                "`--sandbox docker`.",
+            )
+
+    def _namespaces(self) -> list[str]:
+        root = os.geteuid() == 0
+        command = [
+            *("bwrap", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts"),
+            *("--unshare-cgroup-try", "--hostname", "sandbox", "--die-with-parent"),
+            *("--new-session", "--as-pid-1", "--clearenv", "--cap-drop", "ALL"),
+            *(_ROOT if root else _ORDINARY),
+            *("--ro-bind", str(self.root), "/", "--proc", "/proc", "--dev", "/dev"),
+            *_tmpfs("/dev/shm", 64 << 20, "1777"),  # noqa: S108 - a file system of the box
+            *("--remount-ro", "/dev"),
+            *_tmpfs("/tmp", 128 << 20, "1777"),  # noqa: S108
+            *_tmpfs("/workspace", 512 << 20, "0777" if root else "0700"),
+            *_tmpfs("/run/sbx", 16 << 20, "0755"),
+        ]
+        if self.settings.inputs is not None:
+            command += ["--ro-bind", str(self.settings.inputs.resolve()), "/workspace/inputs"]
+        if self.settings.proxy_socket is not None:
+            command += ["--ro-bind", str(self.settings.proxy_socket.resolve()), OUTLET]
+        return [*command, "--setenv", "PATH", "/usr/local/bin:/usr/bin:/bin", "--chdir", "/", "--"]
+
+
+_ROOT = ("--cap-add", "CAP_KILL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID")
+_ORDINARY = ("--unshare-user", "--uid", str(USER), "--gid", str(USER))
+
+
+def _tmpfs(place: str, size: int, mode: str) -> tuple[str, ...]:
+    return ("--size", str(size), "--perms", mode, "--tmpfs", place)
+
+
+async def _nothing() -> None:
+    """Nothing to clean: the file systems end with the box."""

@@ -1,0 +1,1 @@
+"""What travels into the box with the supervisor: standard library only, nothing of the host."""
