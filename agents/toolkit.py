@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -18,6 +19,8 @@ from orchestrator.agent import Effect, Observation
 from orchestrator.errors import ToolFailed
 from orchestrator.models.llm import ToolSpec
 
+consent_given: ContextVar[bool] = ContextVar("consent_given", default=False)
+"""True while a tool runs again after a person (or the policy) allowed its irreversible act."""
 Risk = Literal["read", "write", "irreversible"]
 ToolFunction = Callable[..., Awaitable[Observation]]
 F = TypeVar("F", bound=ToolFunction)

@@ -16,6 +16,7 @@ from orchestrator.models.llm import Completion, Frozen, Profile, Request
 
 Effect = Literal["idempotent", "ambiguous"]
 SourceKind = Literal["url", "path", "tool", "human"]
+Approvals = Literal["ask-all", "ask-risky", "deny-risky", "allow-all"]
 ReportStatus = Literal["done", "failed", "blocked", "needs_human"]
 Json = Any
 """A value that JSON can hold: None, bool, int, float, str, list, dict."""
@@ -157,6 +158,16 @@ class WorkContext(Protocol):
         """What the model for this agent can do."""
         ...
 
+    @property
+    def approvals(self) -> Approvals:
+        """Which tool calls need a person's consent."""
+        ...
+
+    @property
+    def observation_chars(self) -> int:
+        """How much of one observation a prompt may hold."""
+        ...
+
     async def complete(self, name: str, request: Request) -> Completion:
         """Call the model once under `path/name`. Raises LimitReached or ModelFault."""
         ...
@@ -173,8 +184,8 @@ class WorkContext(Protocol):
         """Do `fn` once under `path/name`; after a crash return what is recorded."""
         ...
 
-    async def add_evidence(self, observation: Observation) -> Evidence:
-        """Store the observation's text and record it as evidence."""
+    async def add_evidence(self, name: str, observation: Observation) -> Evidence:
+        """Store the observation's text under `path/name` and record it as evidence."""
         ...
 
     async def ask(self, name: str, question: Question) -> Answer:

@@ -13,6 +13,7 @@ QuaestorError                 message: what happened; fix: what to do
 +-- Waiting                   a person has to answer before this branch can go on
 +-- ModelFault                the model endpoint failed in a classified way
 +-- ToolFailed                a tool could not do it; the text goes back to the model
+|   +-- NeedsApproval         ... because a person has to allow it first
 +-- SandboxFailed             the box itself broke (a failing program in it is a result)
 """
 
@@ -122,6 +123,14 @@ class ModelFault(QuaestorError):
 
 class ToolFailed(QuaestorError):
     """A tool could not do what was asked; its one line goes back to the model."""
+
+
+class NeedsApproval(ToolFailed):
+    """A tool stopped before an irreversible act; `details` show the real action."""
+
+    def __init__(self, message: str, details: dict[str, object]) -> None:
+        super().__init__(message)
+        self.details = details
 
 
 class SandboxFailed(QuaestorError):

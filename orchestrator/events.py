@@ -173,14 +173,6 @@ class StepUnknown(Frozen):
     step: str
 
 
-class LoopDetected(Frozen):
-    """Plain code saw the same step with the same result again."""
-
-    kind: Literal["LoopDetected"] = "LoopDetected"
-    where: str
-    what: str
-
-
 class Replanned(Frozen):
     """The stall rule asked for a new plan; `tried` names what failed."""
 
@@ -191,10 +183,11 @@ class Replanned(Frozen):
 
 
 class Compacted(Frozen):
-    """The conversation up to this round was folded into the ledger."""
+    """The conversation up to this round was folded into the ledger, as `text` shows it."""
 
     kind: Literal["Compacted"] = "Compacted"
     upto_round: int
+    text: str
 
 
 class QuestionAsked(Frozen):
@@ -264,7 +257,6 @@ Event = Annotated[
     | StepIntended
     | StepDone
     | StepUnknown
-    | LoopDetected
     | Replanned
     | Compacted
     | QuestionAsked

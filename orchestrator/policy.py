@@ -1,4 +1,4 @@
-"""What to do next, as pure functions of the state: `move = brake(...) or magentic(state)`.
+"""What to do next, as pure functions of the state.
 
 `magentic` is the strategy: the stall rule, replans and the completion gate of a lead with two
 ledgers. It looks at nothing but the fold, so that a replay decides the same.
@@ -63,17 +63,15 @@ class GiveUp:
 Move = Consult | Delegate | Replan | Finish | GiveUp
 
 
-def brake(state: State, limits: Limits, elapsed_s: float) -> Move | None:
-    """End the run when a limit leaves no room for the next round. Work that was assigned is
-    not cut off here: each of its calls checks for itself."""
-    turn = state.turn
-    if turn is not None and (not turn.judged or (turn.reply and not turn.reported)):
-        hit = first_hit(limits, rounds=0, spent=state.spent, elapsed_s=elapsed_s)
-        if turn.reply and turn.reply.request_satisfied:
-            return None
-    else:
-        hit = first_hit(limits, rounds=len(state.turns), spent=state.spent, elapsed_s=elapsed_s)
-    return Finish(f"the limit {hit.name} was reached", hit) if hit else None
+def next_move(state: State, limits: Limits, elapsed_s: float) -> Move:
+    """What the strategy wants, unless a limit leaves no room for it. Work that was assigned is
+    not cut off here: each of its calls checks the limits for itself."""
+    move = magentic(state)
+    if isinstance(move, Finish | GiveUp):
+        return move
+    rounds = len(state.turns) if isinstance(move, Consult) else 0
+    hit = first_hit(limits, rounds=rounds, spent=state.spent, elapsed_s=elapsed_s)
+    return Finish(f"the limit {hit.name} was reached", hit) if hit else move
 
 
 def magentic(state: State) -> Move:

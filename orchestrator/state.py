@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from orchestrator import events as ev
-from orchestrator.agent import Answer, Assignment, Evidence, Question, Report
+from orchestrator.agent import Answer, Assignment, CodeArtifact, Evidence, Question, Report
 from orchestrator.ledger import LeadReply, TaskLedger
 from orchestrator.models.llm import Usage
 
@@ -66,10 +66,10 @@ class State:
     turns: tuple[Turn, ...] = ()
     plan_versions: tuple[PlanVersion, ...] = ()
     compacted_upto: int = 0
+    compacted: str = ""
     evidence: Mapping[str, Evidence] = field(default_factory=dict)
     questions: Mapping[str, Question] = field(default_factory=dict)
     answers: Mapping[str, Answer] = field(default_factory=dict)
-    loops: tuple[str, ...] = ()
     unknown_steps: tuple[str, ...] = ()
     spent: Usage = field(default_factory=Usage)
     spent_by_role: Mapping[str, Usage] = field(default_factory=dict)
@@ -112,9 +112,20 @@ def fold(state: State, event: ev.Event, key: str) -> State:
             version = PlanVersion(event.round, event.reason, event.tried)
             return replace(state, plan_versions=(*state.plan_versions, version))
         case ev.Compacted():
-            return replace(state, compacted_upto=event.upto_round)
+            return replace(state, compacted_upto=event.upto_round, compacted=event.text)
         case _:
             return _fold_step(state, event, key)
+
+
+def newest_code(state: State, after: tuple[str, ...] = ()) -> CodeArtifact | None:
+    """The Coder's newest program: of this round's reports only those named in `after` count,
+    so that branches which run at the same time cannot race for it."""
+    newest = None
+    for turn in state.turns:
+        for work, report in turn.ordered_reports():
+            visible = turn is not state.turn or work.id in after
+            newest = report.code if report.code is not None and visible else newest
+    return newest
 
 
 def _fold_step(state: State, event: ev.Event, key: str) -> State:
@@ -129,8 +140,6 @@ def _fold_step(state: State, event: ev.Event, key: str) -> State:
         case ev.EvidenceFound():
             found = {**state.evidence, event.evidence.id: event.evidence}
             return replace(state, evidence=found)
-        case ev.LoopDetected():
-            return replace(state, loops=tuple(sorted({*state.loops, event.what})))
         case ev.QuestionAsked():
             return replace(state, questions={**state.questions, event.id: event.question})
         case ev.QuestionAnswered():

@@ -1,0 +1,291 @@
+"""The model <-> tool loop that every tool-using agent shares.
+
+One assignment in, one Report out. Each model call and each tool call is a recorded step of its
+own, so a crash in the middle costs nothing twice. The lead is not consulted in here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from agents.toolkit import Tool, consent_given
+from orchestrator.agent import (
+    Artifact,
+    Assignment,
+    CodeArtifact,
+    Json,
+    Observation,
+    Question,
+    Report,
+    ReportStatus,
+    WorkContext,
+)
+from orchestrator.canonical import canonical, sha256_of
+from orchestrator.context import fence
+from orchestrator.errors import NeedsApproval, ToolFailed
+from orchestrator.models.llm import Message, Request, ToolCall, ToolSpec
+
+MAX_STEPS = 40
+MAX_NUDGES = 2
+OLD_OBSERVATION_CHARS = 1_200
+LISTED_EVIDENCE = 8
+STATUSES: tuple[ReportStatus, ...] = ("done", "failed", "blocked", "needs_human")
+REPORT = ToolSpec(
+    name="report",
+    description=(
+        "Hand back your result and end the assignment. status: done, failed, blocked (a wall such "
+        "as a login or CAPTCHA) or needs_human. summary: what you found or did, with the exact "
+        "figures and names, complete in itself. evidence: the ids of the evidence it rests on."
+    ),
+    parameters={
+        "type": "object",
+        "properties": {
+            "status": {"type": "string", "enum": list(STATUSES)},
+            "summary": {"type": "string"},
+            "evidence": {"type": "array", "items": {"type": "string"}, "default": []},
+        },
+        "required": ["status", "summary"],
+        "additionalProperties": False,
+    },
+)
+UNKNOWN = (
+    "This action was begun before a crash; it may or may not have happened. "
+    "Look at the present state before you act again."
+)
+
+
+class Device(Protocol):
+    """What a tool owner does when a recorded step is found instead of a live one."""
+
+    def recall(self, observation: Observation) -> None:
+        """Remember how the device stood then, to be made again before the next live step."""
+        ...
+
+
+@dataclass(slots=True)
+class ToolLoop:
+    """The run of one assignment: its conversation and what it has gathered."""
+
+    assignment: Assignment
+    ctx: WorkContext
+    tools: Mapping[str, Tool]
+    prompt: str
+    device: Device | None = None
+    max_steps: int = MAX_STEPS
+    messages: list[Message] = field(default_factory=list)
+    evidence: list[str] = field(default_factory=list)
+    artifacts: dict[str, Artifact] = field(default_factory=dict)
+    trace: list[str] = field(default_factory=list)
+    code: CodeArtifact | None = None
+    acts: int = 0
+
+    async def work(self) -> Report:
+        """Let the model use the tools until it reports. Raises what the context raises."""
+        if self.assignment.tool is not None:
+            return await self._direct(self.assignment.tool.name, self.assignment.tool.arguments)
+        self.messages = [
+            Message(role="system", content=self.prompt),
+            Message(role="user", content=self._instruction()),
+        ]
+        nudges = 0
+        for step in range(1, self.max_steps + 1):
+            completion = await self.ctx.complete(f"think/{step}", self._request())
+            if completion.tool_calls:
+                report = await self._act_on(completion.text, completion.tool_calls)
+                if report is not None:
+                    return report
+                continue
+            if completion.text.strip() and completion.finish == "stop":
+                return self._report("done", completion.text.strip(), [])
+            nudges += 1
+            if nudges > MAX_NUDGES:
+                return self._report("failed", f"the model gave no result ({completion.finish})", [])
+            self._nudge(completion.finish)
+        return self._report("failed", f"no result after {self.max_steps} steps", [])
+
+    def _instruction(self) -> str:
+        return (
+            f"{self.assignment.brief}\n<instruction>\n{self.assignment.instruction}\n</instruction>"
+        )
+
+    def _request(self) -> Request:
+        role = self.assignment.agent
+        specs = (*(tool.spec for tool in self.tools.values()), REPORT)
+        self._shorten_old()
+        return Request(role=role, messages=tuple(self.messages), tools=specs)
+
+    def _nudge(self, finish: str) -> None:
+        self.messages.append(Message(role="assistant", content="(no usable reply)"))
+        said = f"Your reply was empty or unusable ({finish}). Call a tool, or call report."
+        self.messages.append(Message(role="user", content=said))
+
+    async def _act_on(self, text: str, calls: tuple[ToolCall, ...]) -> Report | None:
+        self.messages.append(Message(role="assistant", content=text, tool_calls=calls))
+        for call in calls:
+            if call.name == REPORT.name:
+                report = self._read_report(call)
+                if report is not None:
+                    return report
+                continue
+            shown, images = await self._act(call.name, call.arguments)
+            self.messages.append(
+                Message(role="tool", content=shown, tool_call_id=call.id, images=images)
+            )
+        return None
+
+    def _read_report(self, call: ToolCall) -> Report | None:
+        """The report, or None after telling the model what is wrong with it."""
+        try:
+            given = json.loads(call.arguments or "{}")
+            status, summary = given["status"], str(given["summary"]).strip()
+            if status not in STATUSES or not summary:
+                raise ValueError(f"status must be one of {', '.join(STATUSES)}, summary not empty")
+        except (ValueError, KeyError, TypeError) as error:
+            content = f"report: {error}"
+            self.messages.append(Message(role="tool", content=content, tool_call_id=call.id))
+            return None
+        named = given.get("evidence") or []
+        return self._report(status, summary, [str(name) for name in named])
+
+    async def _direct(self, name: str, arguments: dict[str, Any]) -> Report:
+        tool = self.tools.get(name)
+        if tool is None or not tool.marks.direct:
+            direct = [tool.name for tool in self.tools.values() if tool.marks.direct]
+            return self._report("failed", f"{name} is no direct tool; those are {direct}", [])
+        shown, _images = await self._act(name, canonical(arguments))
+        failed = shown.startswith("failed: ")
+        return self._report("failed" if failed else "done", shown, [])
+
+    async def _act(self, name: str, arguments: str) -> tuple[str, tuple[str, ...]]:
+        """Do one tool call; what the model is shown comes back."""
+        self.acts += 1
+        key = f"act/{self.acts}"
+        tool = self.tools.get(name) or self._like(name)
+        if tool is None:
+            return f"failed: there is no tool {name!r}; the tools are {', '.join(self.tools)}", ()
+        try:
+            parsed = tool.parse(arguments)
+        except ToolFailed as error:
+            return f"failed: {error.message}", ()
+        observation = await self._allowed(key, tool, parsed)
+        told = sha256_of([tool.name, arguments, observation.page, _settled(observation.text)])
+        self.trace.append(told)
+        return await self._shown(key, observation), observation.images
+
+    async def _allowed(self, key: str, tool: Tool, arguments: dict[str, Any]) -> Observation:
+        """Run a tool, with a person's consent where the policy or the tool itself asks for it."""
+        risk, approvals = tool.marks.risk, self.ctx.approvals
+        details: dict[str, Any] | None = None
+        if risk == "irreversible" or (approvals == "ask-all" and risk == "write"):
+            details = {"tool": tool.name, "arguments": _jsonable(arguments)}
+        else:
+            value = await self._once(key, tool, arguments, consent=False)
+            if isinstance(value, Observation):
+                return value
+            details = value
+        question = Question(
+            kind="approve", text=_worded(self.assignment.agent, details), details=details
+        )
+        answer = await self.ctx.ask(f"{key}/approve", question)
+        if answer.status != "approved":
+            why = f"{answer.status} by {answer.by or 'nobody'}"
+            why += f": {answer.text}" if answer.text else ""
+            return Observation(text=f"not done, the act was not approved ({why})", failed=True)
+        value = await self._once(f"{key}/go", tool, arguments, consent=True)
+        if isinstance(value, Observation):
+            return value
+        return Observation(text="not done: the tool asked for consent twice", failed=True)
+
+    async def _once(
+        self, name: str, tool: Tool, arguments: dict[str, Any], *, consent: bool
+    ) -> Observation | dict[str, Any]:
+        async def run() -> Json:
+            token = consent_given.set(consent)
+            try:
+                observation = await tool.function(**arguments)
+            except NeedsApproval as error:
+                return {"needs_approval": {"why": error.message, **error.details}}
+            except ToolFailed as error:
+                return Observation(text=error.message, failed=True).model_dump(mode="json")
+            finally:
+                consent_given.reset(token)
+            return observation.model_dump(mode="json")
+
+        fingerprint = {"tool": tool.name, "arguments": _jsonable(arguments)}
+        done = await self.ctx.once(
+            name, run, kind="tool", fingerprint=fingerprint, effect=tool.marks.effect
+        )
+        if done.unknown:
+            return Observation(text=UNKNOWN, failed=True)
+        if "needs_approval" in done.value:
+            return dict(done.value["needs_approval"])
+        observation = Observation.model_validate(done.value)
+        if not done.live and self.device is not None:
+            self.device.recall(observation)
+        return observation
+
+    async def _shown(self, key: str, observation: Observation) -> str:
+        self.artifacts.update({item.path: item for item in observation.artifacts})
+        self.code = observation.code or self.code
+        text = _cut(observation.text, self.ctx.observation_chars)
+        if observation.failed:
+            return f"failed: {text}"
+        if observation.source is None:
+            return text
+        evidence = await self.ctx.add_evidence(key, observation)
+        self.evidence.append(evidence.id)
+        if observation.untrusted:
+            text = fence(text, observation.source.ref)
+        return f"[evidence {evidence.id}] {evidence.locator}\n{text}".replace("] \n", "]\n")
+
+    def _report(self, status: ReportStatus, summary: str, named: list[str]) -> Report:
+        known = [name for name in dict.fromkeys(named) if name in self.evidence]
+        return Report(
+            status=status,
+            summary=summary,
+            evidence=tuple(known or self.evidence[-LISTED_EVIDENCE:]),
+            artifacts=tuple(self.artifacts.values()),
+            code=self.code,
+            trace=tuple(self.trace),
+        )
+
+    def _like(self, name: str) -> Tool | None:
+        """The tool that a slightly wrong name must mean (`WebSurfer_click`), or None."""
+        bare = name.rsplit(".", 1)[-1].removeprefix(f"{self.assignment.agent}_")
+        close = difflib.get_close_matches(bare, list(self.tools), n=1, cutoff=0.85)
+        return self.tools[close[0]] if close else None
+
+    def _shorten_old(self) -> None:
+        """Cut all but the newest observations, in one batch once they take too much room."""
+        places = [n for n, message in enumerate(self.messages) if message.role == "tool"]
+        if sum(len(self.messages[n].content) for n in places) <= 3 * self.ctx.observation_chars:
+            return
+        for number in places[:-1]:
+            message = self.messages[number]
+            short = _cut(message.content, OLD_OBSERVATION_CHARS)
+            self.messages[number] = message.model_copy(update={"content": short, "images": ()})
+
+
+def _cut(text: str, limit: int) -> str:
+    if len(text) <= limit:
+        return text
+    return f"{text[:limit]}\n[cut: {len(text) - limit} more characters]"
+
+
+def _settled(text: str) -> str:
+    """An observation without what changes by itself: clocks, counters of time, positions."""
+    kept = [line for line in text.splitlines() if not line.startswith(("scroll", "time", "took"))]
+    return "\n".join(kept)
+
+
+def _jsonable(arguments: dict[str, Any]) -> Json:
+    return json.loads(json.dumps(arguments, default=lambda value: value.model_dump(mode="json")))
+
+
+def _worded(agent: str, details: dict[str, Any]) -> str:
+    shown = ", ".join(f"{name}={value!s:.200}" for name, value in details.items())
+    return f"{agent} wants to do something that cannot be undone: {shown}"

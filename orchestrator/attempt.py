@@ -1,0 +1,131 @@
+"""One attempt at a run: the lifecycle events around the loop, and messages that stop it.
+
+An attempt always ends with `RunEnded`, unless the process is killed or the journal refuses the
+write; then the next attempt finds the run as it was acknowledged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+
+from orchestrator import events as ev
+from orchestrator.errors import JournalError, JournalUnavailable
+from orchestrator.journal import Journal, Record
+from orchestrator.loop import Orchestrator
+from orchestrator.outcome import Ending, build_outcome
+
+POLL_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What an attempt writes down about itself."""
+
+    owner: str
+    versions: Mapping[str, str]
+    prompts: str
+    protections: Mapping[str, str]
+    warnings: tuple[str, ...] = ()
+
+
+async def run_attempt(
+    orchestrator: Orchestrator, task: ev.TaskReceived, about: About
+) -> ev.Outcome:
+    """Run the loop to an outcome and record how it ended. Raises JournalError, and
+    CancelledError never: a cancelled run is an outcome."""
+    recorder = orchestrator.recorder
+    number = 1 + sum(record.kind == "RunStarted" for record in recorder.records)
+    started = ev.RunStarted(
+        attempt=number,
+        owner=about.owner,
+        limits=orchestrator.limits,
+        versions=dict(about.versions),
+        prompts=about.prompts,
+        protections=dict(about.protections),
+    )
+    await recorder.emit(f"attempt/{number}", started)
+    outcome, resumable = await _outcome(orchestrator, task)
+    outcome = outcome.model_copy(update={"warnings": about.warnings})
+    ended = ev.RunEnded(
+        attempt=number, outcome=outcome, resumable=resumable, digest=recorder.digest()
+    )
+    with suppress(JournalUnavailable):  # the outcome already says that the disk refused
+        await recorder.emit(f"attempt/{number}/end", ended)
+    return outcome
+
+
+async def _outcome(orchestrator: Orchestrator, task: ev.TaskReceived) -> tuple[ev.Outcome, bool]:
+    loop = asyncio.ensure_future(orchestrator.run(task))
+    watch = asyncio.ensure_future(_watch(orchestrator))
+    try:
+        await asyncio.wait({loop, watch}, return_when=asyncio.FIRST_COMPLETED)
+        if loop.done():
+            outcome = loop.result()
+            return outcome, outcome.outcome != "answered"
+        return _ended(orchestrator, "cancelled", "by `quaestor cancel`"), False
+    except asyncio.CancelledError:
+        return _ended(orchestrator, "cancelled", "stopped by a signal"), True
+    except JournalUnavailable as error:
+        return _ended(orchestrator, "needs_human", error.message), True
+    except JournalError:
+        raise
+    except Exception as error:  # noqa: BLE001 - our bug becomes an outcome, with its name
+        return _ended(orchestrator, "failed", f"{type(error).__name__}: {error}"), True
+    finally:
+        for task_ in (loop, watch):
+            task_.cancel()
+        await asyncio.gather(loop, watch, return_exceptions=True)
+
+
+def _ended(orchestrator: Orchestrator, outcome: ev.OutcomeName, reason: str) -> ev.Outcome:
+    ending = Ending(outcome, reason)
+    run, state = orchestrator.recorder.run, orchestrator.state
+    return build_outcome(run, state, ending, orchestrator.elapsed_s())
+
+
+async def _watch(orchestrator: Orchestrator) -> None:
+    """Come back when somebody asks to cancel; hold and release the run on pause and continue."""
+    journal, run = orchestrator.recorder.journal, orchestrator.recorder.run
+    seen = newest_message(journal, run)
+    while True:
+        await asyncio.sleep(POLL_S)
+        for row in await asyncio.to_thread(journal.messages, run, after=seen):
+            seen = row.id
+            if row.kind == "cancel":
+                return
+            if row.kind == "pause":
+                orchestrator.going.clear()
+            if row.kind == "continue":
+                orchestrator.going.set()
+
+
+def newest_message(journal: Journal, run: str) -> int:
+    """The id of the newest message of a run, 0 when there is none."""
+    return max((row.id for row in journal.messages(run)), default=0)
+
+
+def elapsed_before(records: list[Record]) -> float:
+    """Seconds that earlier attempts ran, from their first to their last record."""
+    total, began, newest = 0.0, None, None
+    for record in records:
+        moment = datetime.fromisoformat(record.time)
+        if record.kind == "RunStarted":
+            if began is not None and newest is not None:
+                total += (newest - began).total_seconds()
+            began = moment
+        newest = moment
+    if began is not None and newest is not None:
+        total += (newest - began).total_seconds()
+    return total
+
+
+def is_over(records: list[Record]) -> ev.RunEnded | None:
+    """How the newest attempt ended, or None while it runs or after a kill."""
+    lifecycle = [record for record in records if record.kind in ev.LIFECYCLE]
+    if not lifecycle or lifecycle[-1].kind != "RunEnded":
+        return None
+    return ev.RunEnded.model_validate(lifecycle[-1].body)

@@ -1,0 +1,58 @@
+"""One model call as one recorded step.
+
+The request is stored as the hashes of its messages, each message once. A fault that changes
+what happens next (the prompt is too long, a content filter, an unreadable reply) is part of
+history and is recorded; an outage is not, so that a resume tries again.
+"""
+
+from __future__ import annotations
+
+from orchestrator.agent import Json
+from orchestrator.canonical import canonical
+from orchestrator.errors import ModelFault
+from orchestrator.models.llm import LLM, Completion, Request, Usage
+from orchestrator.recorder import Recorder
+
+RECORDED_FAULTS = frozenset({"context_too_long", "content_filter", "bad_reply", "bad_request"})
+
+
+async def call_model(recorder: Recorder, model: LLM, key: str, request: Request) -> Completion:
+    """Call the model once under this key. Raises ModelFault, LimitReached."""
+
+    async def call() -> Json:
+        try:
+            completion = await model.complete(request)
+        except ModelFault as fault:
+            if fault.kind not in RECORDED_FAULTS:
+                raise
+            return {"fault": fault.kind, "message": fault.message, "fix": fault.fix}
+        return completion.model_dump(mode="json")
+
+    stored = _stored(recorder, request)
+    done = await recorder.once(key, call, step="model", fingerprint=stored, usage_of=_usage)
+    if "fault" in done.value:
+        raise ModelFault(done.value["fault"], done.value["message"], fix=done.value["fix"])
+    return Completion.model_validate(done.value)
+
+
+def _stored(recorder: Recorder, request: Request) -> Json:
+    put = recorder.blobs.put
+    return {
+        "role": request.role,
+        "messages": [
+            put(canonical(message.model_dump(mode="json")).encode("utf-8", "surrogatepass"))
+            for message in request.messages
+        ],
+        "tools": put(canonical([tool.model_dump(mode="json") for tool in request.tools]).encode())
+        if request.tools
+        else None,
+        "output": request.output.name if request.output else None,
+        "max_tokens": request.max_tokens,
+    }
+
+
+def _usage(value: Json) -> tuple[Usage, str]:
+    if "fault" in value:
+        return Usage(), ""
+    completion = Completion.model_validate(value)
+    return completion.usage, completion.model

@@ -1,0 +1,242 @@
+"""What the lead's prompt contains: a static head, then one pair of messages per round.
+
+The conversation only ever grows at its end, so that consecutive prompts share their prefix.
+Past a threshold the older rounds are folded into the ledger, once, in a batch. Raw observations
+never come here; the lead reads digests and evidence ids.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable
+
+from orchestrator.agent import Assignment, Evidence, Report
+from orchestrator.canonical import canonical
+from orchestrator.events import TaskReceived
+from orchestrator.ledger import Fact, LeadReply
+from orchestrator.models.llm import Message, OutputSchema, Request
+from orchestrator.policy import tried
+from orchestrator.prompt_files import render
+from orchestrator.state import State, Turn
+
+CHARS_PER_TOKEN = 4
+DIGEST_CHARS = 1_800
+"""Measured on public runs: metadata out, then 1,800 characters from the top keep 95 % of the
+facts that the lead goes on to use."""
+WORDS_CHARS = 1_200
+DEFAULT_WINDOW = 64_000
+COMPACT_AT = 0.55
+KEPT_TURNS = 2
+ECHO_CHARS = 2_000
+METADATA = re.compile(
+    r"<(script|meta|link|style)\b.*?(?:</\1>|>)|\{\"@context\".*?\}\s*$", re.S | re.M
+)
+SCHEMA = OutputSchema(name="lead_reply", json_schema=LeadReply.model_json_schema())
+
+
+def lead_request(state: State, retries: Iterable[tuple[str, tuple[str, ...]]] = ()) -> Request:
+    """The request for the newest round; `retries` are unusable replies with their problems."""
+    messages = conversation(state)
+    for text, problems in retries:
+        messages.append(Message(role="assistant", content=text[:ECHO_CHARS] or "(empty)"))
+        said = render("retry", problems="\n".join(f"- {problem}" for problem in problems))
+        messages.append(Message(role="user", content=said))
+    return Request(role="lead", messages=tuple(messages), output=SCHEMA)
+
+
+def conversation(state: State) -> list[Message]:
+    """System, task, and every round since the last compaction, up to the newest ask."""
+    task = _task(state)
+    system = render("lead", schema=canonical(SCHEMA.json_schema))
+    messages = [Message(role="system", content=system)]
+    opening = [_head(task)]
+    turns = state.turns
+    if state.compacted_upto:
+        opening.append(state.compacted)
+        turns = turns[state.compacted_upto :]
+    before: Turn | None = None
+    for turn in turns:
+        parts = [*opening, *_reports(state, before), *_notes(turn), _ask(turn)]
+        messages.append(Message(role="user", content="\n".join(parts)))
+        opening = []
+        if turn.judged and turn is not state.turn:
+            said = canonical(_spoken(turn.reply)) if turn.reply else "(no usable reply)"
+            messages.append(Message(role="assistant", content=said))
+        before = turn
+    return messages
+
+
+def compaction_due(state: State) -> int:
+    """Up to which round the conversation should be folded into the ledger now; 0 for none."""
+    chars = sum(len(message.content) for message in conversation(state))
+    upto = len(state.turns) - KEPT_TURNS
+    if chars <= COMPACT_AT * window_chars(state) or upto <= state.compacted_upto:
+        return 0
+    return upto
+
+
+def window_chars(state: State) -> int:
+    """The context window in characters, by the usual four per token."""
+    return (_task(state).window or DEFAULT_WINDOW) * CHARS_PER_TOKEN
+
+
+def digest(text: str, words: str, limit: int = DIGEST_CHARS) -> str:
+    """A report cut to size: metadata out, then the top; for a small limit the lines that share
+    words with the instruction and the task, in their order."""
+    text = METADATA.sub("", text).strip()
+    if len(text) <= limit:
+        return text
+    if limit >= WORDS_CHARS:
+        return text[:limit] + f"\n[cut: {len(text) - limit} more characters]"
+    wanted = set(re.findall(r"\w{4,}", words.lower()))
+    lines = text.splitlines()
+    ranked = sorted(
+        range(len(lines)),
+        key=lambda n: (-len(wanted & set(re.findall(r"\w{4,}", lines[n].lower()))), n),
+    )
+    kept, room = set[int](), limit
+    for number in ranked:
+        if len(lines[number]) + 1 <= room:
+            kept.add(number)
+            room -= len(lines[number]) + 1
+    chosen = "\n".join(lines[number] for number in sorted(kept)) or text[:limit]
+    return f"{chosen}\n[cut: {len(text) - len(chosen)} more characters]"
+
+
+def brief(state: State, done: Iterable[tuple[Assignment, Report]]) -> str:
+    """What an agent is told besides its instruction: the task, its files, facts, and the
+    reports that it was to wait for."""
+    task = _task(state)
+    parts = [f"<task>\n{task.task}\n</task>"]
+    if task.attachments:
+        parts.append(f"<attachments>\n{attachment_lines(task)}\n</attachments>")
+    facts = [fact for fact in state.ledger.facts if fact.kind in ("given", "found", "refuted")]
+    if facts:
+        parts.append("<facts>\n" + "\n".join(_fact_line(f) for f in facts[-30:]) + "\n</facts>")
+    parts += [_report_block(state, work, report, _room(state)) for work, report in done]
+    return "\n".join(parts)
+
+
+def attachment_lines(task: TaskReceived) -> str:
+    """The attached files as agents find them in the workspace."""
+    return "\n".join(
+        f"inputs/{item.name} ({item.media_type}, {item.size} bytes)" for item in task.attachments
+    )
+
+
+def fence(text: str, source: str) -> str:
+    """Untrusted text as data: no tag inside it can end the fence or open another."""
+    safe = re.sub(
+        r"<(/?)(untrusted|report|task|ask|roster|ledger|note)\b", r"&lt;\1\2", text, flags=re.I
+    )
+    return f'<untrusted source="{html.escape(source, quote=True)}">\n{safe}\n</untrusted>'
+
+
+def _head(task: TaskReceived) -> str:
+    roster = "\n".join(f"- {member.name}: {member.description}" for member in task.roster)
+    return render(
+        "task",
+        task=task.task,
+        attachments=attachment_lines(task) or "none",
+        roster=roster,
+        earlier=_earlier(task),
+    )
+
+
+def _earlier(task: TaskReceived) -> str:
+    if task.earlier is None:
+        return ""
+    facts = "\n".join(_fact_line(fact) for fact in task.earlier.facts)
+    files = "\n".join(f"{item.path} ({item.size} bytes)" for item in task.earlier.artifacts)
+    return (
+        f"<earlier>\nThis follows a run whose task was:\n{task.earlier.task}\n"
+        f"Its answer:\n{task.earlier.answer or '(none)'}\nIts facts:\n{facts or '(none)'}\n"
+        f"Its files, still in the workspace:\n{files or '(none)'}\n</earlier>"
+    )
+
+
+def _reports(state: State, turn: Turn | None) -> list[str]:
+    if turn is None:
+        return []
+    limit = _room(state) // max(1, len(turn.assignments))
+    return [
+        _report_block(state, work, report, min(DIGEST_CHARS, limit))
+        for work, report in turn.ordered_reports()
+    ]
+
+
+def _room(state: State) -> int:
+    return min(8 * DIGEST_CHARS, window_chars(state) // 8)
+
+
+def _report_block(state: State, work: Assignment, report: Report, limit: int) -> str:
+    cut = digest(report.summary, f"{work.instruction} {_task(state).task}", limit)
+    lines = [f'<report assignment="{work.id}" agent="{work.agent}" status="{report.status}">']
+    lines.append(fence(cut, work.agent))
+    known = [state.evidence[name] for name in report.evidence if name in state.evidence]
+    lines += [_evidence_line(item) for item in known]
+    lines += [f"file: {item.path} ({item.size} bytes)" for item in report.artifacts]
+    if report.code is not None:
+        lines.append(f"program: {report.code.id} ({report.code.language}) by {report.code.author}")
+    lines.append("</report>")
+    return "\n".join(lines)
+
+
+def _evidence_line(item: Evidence) -> str:
+    place = f" {item.locator}" if item.locator else ""
+    return f"evidence {item.id}: {item.source.kind} {item.source.ref}{place}"
+
+
+def _notes(turn: Turn) -> list[str]:
+    return [f'<note by="{html.escape(note.by)}">{note.text}</note>' for note in turn.notes]
+
+
+def _ask(turn: Turn) -> str:
+    if turn.ask in ("opening", "round"):
+        return render(turn.ask)
+    return render(turn.ask, detail="\n".join(f"- {line}" for line in turn.detail) or "- nothing")
+
+
+def _spoken(reply: LeadReply) -> dict[str, object]:
+    said = reply.model_dump(mode="json", exclude_defaults=True)
+    return {"request_satisfied": reply.request_satisfied, **said}
+
+
+def compacted_text(state: State, upto: int) -> str:
+    """The ledger as it stands, in place of the rounds up to this one."""
+    room = window_chars(state) // 4
+    facts = _newest([_fact_line(fact) for fact in state.ledger.facts], room // 2)
+    plan = _newest(
+        [f"- {s.id} [{s.state}] {s.agent or '?'}: {s.text[:160]}" for s in state.ledger.plan],
+        room // 4,
+    )
+    folded = [line[:200] for line in tried(state)]
+    return render(
+        "compacted",
+        round=str(upto),
+        facts=facts or "(none)",
+        plan=plan or "(none)",
+        tried=_newest(folded, room // 4) or "(nothing)",
+    )
+
+
+def _newest(lines: list[str], room: int) -> str:
+    kept: list[str] = []
+    for line in reversed(lines):
+        room -= len(line) + 1
+        if room < 0:
+            break
+        kept.append(line)
+    return "\n".join(reversed(kept))
+
+
+def _fact_line(fact: Fact) -> str:
+    evidence = f" (evidence {', '.join(fact.evidence)})" if fact.evidence else ""
+    return f"- {fact.id} [{fact.kind}] {fact.text[:300]}{evidence}"
+
+
+def _task(state: State) -> TaskReceived:
+    if state.task is None:
+        raise ValueError("a prompt was asked for before the task was received")
+    return state.task

@@ -1,0 +1,227 @@
+"""The lead's loop: decide, act, record, until an outcome. Read this first.
+
+    Orchestrator.run(task)
+      next_move(state)            pure, in policy.py: what does the strategy want now?
+        Consult  -> _consult      one model call, read into a LeadReply (again if unreadable)
+        Delegate -> _delegate     agents work at the same time, or after each other
+        Replan   -> _replan       remember what failed; the next Consult asks for a new plan
+        Finish, GiveUp            the end
+
+State changes only by emitting events, and every event and step has a logical path as its key.
+That is also all there is to resuming: the loop runs from the top, what is recorded comes back
+from the journal, and the first key that is not there goes live.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from orchestrator import events as ev
+from orchestrator.agent import Agent, Assignment, Report
+from orchestrator.branches import run_branches
+from orchestrator.calls import RECORDED_FAULTS, call_model
+from orchestrator.context import brief, compacted_text, compaction_due, lead_request
+from orchestrator.errors import (
+    EndOfRecording,
+    JournalError,
+    LimitReached,
+    ModelFault,
+    Waiting,
+)
+from orchestrator.lead_reply import Reading, read_reply
+from orchestrator.ledger import LeadAssignment, LeadReply
+from orchestrator.limits import Limits, first_hit
+from orchestrator.models.llm import LLM, Completion
+from orchestrator.outcome import build_outcome, check_reply, ending_of, ending_of_error
+from orchestrator.policy import Consult, Delegate, Finish, GiveUp, Replan, next_move, objections
+from orchestrator.recorder import Recorder
+from orchestrator.state import State, newest_code
+from orchestrator.work import Consent, Work
+
+LEAD_TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Orchestrator:
+    """One lead with its team, at work on one run."""
+
+    recorder: Recorder
+    lead: LLM
+    model: LLM
+    team: Mapping[str, Agent]
+    limits: Limits
+    elapsed_s: Callable[[], float]
+    consent: Consent = field(default_factory=Consent)
+    require_evidence: bool = False
+    assignment_timeout_s: float = 1800.0
+    going: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def state(self) -> State:
+        """The fold of everything emitted so far."""
+        return self.recorder.state
+
+    async def run(self, task: ev.TaskReceived) -> ev.Outcome:
+        """Work on the task until it ends. Raises JournalError and unexpected faults only."""
+        self.recorder.before_step = self._before_step
+        self.going.set()
+        await self.recorder.emit("task", task)
+        try:
+            ending = ending_of(
+                await self._rounds(), self.state, require_evidence=self.require_evidence
+            )
+        except (LimitReached, Waiting, ModelFault) as stop:
+            ending = ending_of_error(stop)
+        return build_outcome(self.recorder.run, self.state, ending, self.elapsed_s())
+
+    async def _rounds(self) -> Finish | GiveUp:
+        while True:
+            match next_move(self.state, self.limits, self.state.elapsed_s):
+                case Consult() as consult:
+                    await self._consult(consult)
+                case Delegate(assignments):
+                    await self._delegate(assignments)
+                case Replan(reason, tried):
+                    await self._replan(reason, tried)
+                case Finish() | GiveUp() as end:
+                    return end
+
+    async def _consult(self, consult: Consult) -> None:
+        """One round of the lead: open it, ask, and record a reply or why there is none."""
+        await self._compact_if_due()
+        number = len(self.state.turns) + 1
+        await self._open_round(number, consult)
+        retries: list[tuple[str, tuple[str, ...]]] = []
+        for attempt in range(1, LEAD_TRIES + 1):
+            completion = await self._ask_lead(f"round/{number}/lead/{attempt}", retries)
+            reading = self._read(completion, first=attempt == 1)
+            if reading.reply is not None:
+                return await self._note_reply(number, reading.reply, attempt)
+            retries.append((completion.text, reading.problems))
+        unusable = ev.LeadUnusable(round=number, problems=retries[-1][1])
+        return await self.recorder.emit(f"round/{number}/lead", unusable)
+
+    async def _note_reply(self, number: int, reply: LeadReply, tries: int) -> None:
+        satisfied = reply.request_satisfied
+        check = check_reply(reply, self.state, self.recorder.blobs) if satisfied else None
+        replied = ev.LeadReplied(round=number, reply=reply, tries=tries, check=check)
+        await self.recorder.emit(f"round/{number}/lead", replied)
+
+    async def _ask_lead(self, key: str, retries: list[tuple[str, tuple[str, ...]]]) -> Completion:
+        request = lead_request(self.state, retries)
+        try:
+            return await call_model(self.recorder, self.lead, key, request)
+        except ModelFault as fault:
+            if fault.kind == "content_filter":
+                return Completion(text="", finish="content_filter")
+            if fault.kind == "bad_reply":
+                return Completion(text="")
+            raise
+
+    def _read(self, completion: Completion, *, first: bool) -> Reading:
+        reading = read_reply(completion, list(self.team))
+        if reading.reply is None or not first:
+            return reading
+        against = objections(self.state, reading.reply)
+        return Reading(None, against) if against else reading
+
+    async def _open_round(self, number: int, consult: Consult) -> None:
+        """Everything of the outside world that a round sees enters here, as one event."""
+        key = f"round/{number}"
+        known = self.recorder.recorded(key, "RoundOpened")
+        seen = ev.RoundOpened.model_validate(known) if known else self._look_outside(number)
+        opened = seen.model_copy(update={"ask": consult.ask, "detail": consult.detail})
+        await self.recorder.emit(key, opened)
+
+    def _look_outside(self, number: int) -> ev.RoundOpened:
+        rows = self.recorder.journal.messages(self.recorder.run, after=self.state.read_up_to)
+        notes = [ev.Note(id=r.id, text=r.body["text"], by=r.by) for r in rows if r.kind == "note"]
+        return ev.RoundOpened(
+            round=number,
+            ask="round",
+            elapsed_s=round(self.elapsed_s(), 3),
+            notes=tuple(notes),
+            read_up_to=max((row.id for row in rows), default=self.state.read_up_to),
+        )
+
+    async def _compact_if_due(self) -> None:
+        upto = compaction_due(self.state) if self.state.turns else 0
+        if upto:
+            text = compacted_text(self.state, upto)
+            compacted = ev.Compacted(upto_round=upto, text=text)
+            await self.recorder.emit(f"compaction/{upto}", compacted)
+
+    async def _replan(self, reason: str, tried: tuple[str, ...]) -> None:
+        number = len(self.state.turns)
+        replanned = ev.Replanned(round=number, reason=reason, tried=tried)
+        await self.recorder.emit(f"round/{number}/replan", replanned)
+
+    async def _delegate(self, given: tuple[LeadAssignment, ...]) -> None:
+        """Let the agents work, at the same time where none waits for another."""
+        number = len(self.state.turns)
+        assignments = _addressed(number, given)
+        assigned = ev.WorkAssigned(round=number, assignments=assignments)
+        await self.recorder.emit(f"round/{number}/work", assigned)
+        by_id = {work.id: work for work in assignments}
+        after = {work.id: work.after for work in given}
+        await run_branches(after, lambda name: self._work(by_id[name], after[name]))
+
+    async def _work(self, assigned: Assignment, after: tuple[str, ...]) -> None:
+        """One agent does one assignment; whatever goes wrong in it becomes its report."""
+        work = self._briefed(assigned, after)
+        known = self.recorder.recorded(work.path, "Reported")
+        context = Work(work.path, self.recorder, self.model, self.consent)
+        try:
+            async with asyncio.timeout(self.assignment_timeout_s):
+                report = await self.team[work.agent].work(work, context)
+        except EndOfRecording:
+            if known is None:
+                raise
+            report = ev.Reported.model_validate(known).report
+        except TimeoutError:
+            report = _failed(f"no result within {self.assignment_timeout_s:g} s")
+        except (LimitReached, Waiting, JournalError):
+            raise
+        except ModelFault as fault:
+            if fault.kind not in RECORDED_FAULTS:
+                raise
+            report = Report(status="blocked", summary=fault.message)
+        except Exception as error:  # noqa: BLE001 - an agent's bug must not end the run
+            report = _failed(f"{type(error).__name__}: {error}")
+        reported = ev.Reported(assignment=work.path, agent=work.agent, report=report)
+        await self.recorder.emit(work.path, reported)
+
+    def _briefed(self, work: Assignment, after: tuple[str, ...]) -> Assignment:
+        turn = self.state.turns[-1]
+        done = [pair for pair in turn.ordered_reports() if pair[0].id in after]
+        code = newest_code(self.state, after)
+        return work.model_copy(update={"brief": brief(self.state, done), "code": code})
+
+    async def _before_step(self, _key: str) -> None:
+        """Before every live step: wait while paused; none begins once a limit is used up."""
+        await self.going.wait()
+        spent = self.recorder.spent
+        hit = first_hit(self.limits, rounds=0, spent=spent, elapsed_s=self.elapsed_s())
+        if hit is not None:
+            raise LimitReached(hit.name, hit.used, hit.allowed)
+
+
+def _addressed(number: int, given: tuple[LeadAssignment, ...]) -> tuple[Assignment, ...]:
+    agents = [work.agent for work in given]
+    return tuple(
+        Assignment(
+            id=work.id,
+            path=f"round/{number}/{position}.{work.agent}",
+            agent=work.agent,
+            instruction=work.instruction,
+            tool=work.tool,
+            alone=agents.count(work.agent) == 1,
+        )
+        for position, work in enumerate(given, start=1)
+    )
+
+
+def _failed(summary: str) -> Report:
+    return Report(status="failed", summary=summary)
