@@ -43,7 +43,7 @@ class RetryPolicy:
 def retrying(policy: RetryPolicy) -> AsyncRetrying:
     """A tenacity loop over Rejected; the last one comes out."""
     backoff = wait_exponential_jitter(
-        initial=policy.first_wait_s, max=policy.longest_wait_s, jitter=policy.first_wait_s
+        multiplier=policy.first_wait_s, max=policy.longest_wait_s, jitter=policy.first_wait_s
     )
 
     def wait(state: RetryCallState) -> float:
