@@ -49,7 +49,7 @@ class BubblewrapLaunch:
             raise NotReady(
                 "There is no root tree for bubblewrap.", fix="Run `sudo quaestor sandbox build`."
             )
-        launch = cls(settings, built.path)
+        launch = cls(settings, built)
         await launch._try()
         return launch
 

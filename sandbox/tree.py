@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
@@ -13,15 +10,7 @@ import platformdirs
 SHARED = Path("/var/lib/quaestor/sandbox")
 """Where root builds: readable by every user, unlike root's own folders."""
 TREE = "tree"
-RECORD = "built.json"
-
-
-@dataclass(frozen=True, slots=True)
-class BuiltTree:
-    """A finished tree and the hash of the recipe it was made from."""
-
-    path: Path
-    recipe: str
+SIGNATURE = "etc/quaestor-recipe"
 
 
 def home() -> Path:
@@ -29,27 +18,20 @@ def home() -> Path:
     return SHARED if os.geteuid() == 0 else Path(platformdirs.user_data_dir("quaestor")) / "sandbox"
 
 
-def find(chosen: Path | None = None) -> BuiltTree | None:
-    """The chosen tree, else this user's, else the shared one."""
-    folders = [chosen.parent] if chosen else dict.fromkeys((home(), SHARED))
-    for folder in folders:
-        tree = chosen or folder / TREE
-        if (tree / "usr/bin/python3").exists():
-            return BuiltTree(tree, _recipe(folder))
-    return None
+def find(chosen: Path | None = None) -> Path | None:
+    """The chosen tree, else this user's, else the shared one; only a finished one counts."""
+    places = [chosen] if chosen else [folder / TREE for folder in (home(), SHARED)]
+    return next((place for place in places if recipe_of(place)), None)
 
 
-def record(folder: Path, recipe: str) -> None:
-    """Remember what the tree in the folder was made from; written last, so it means finished."""
-    (folder / RECORD).write_text(json.dumps({"recipe": recipe}) + "\n", encoding="utf-8")
+def sign(tree: Path, recipe: str) -> None:
+    """Write down what a tree was made from. The last step: a tree without it is unfinished."""
+    (tree / SIGNATURE).write_text(f"{recipe}\n", encoding="ascii")
 
 
-def forget(folder: Path) -> None:
-    """Before a tree is changed: it is unfinished from now on."""
-    (folder / RECORD).unlink(missing_ok=True)
-
-
-def _recipe(folder: Path) -> str:
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        return str(json.loads((folder / RECORD).read_text(encoding="utf-8"))["recipe"])
-    return ""
+def recipe_of(tree: Path) -> str:
+    """The recipe that a tree was made from, or "" when there is none."""
+    try:
+        return (tree / SIGNATURE).read_text(encoding="ascii").strip()
+    except OSError:
+        return ""

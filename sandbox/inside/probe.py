@@ -17,13 +17,18 @@ _ROOT_MARK = "/quaestor-was-here"
 
 
 def protections(confinement: Confinement) -> dict[str, bool]:
-    """Name of each protection -> whether it was seen to hold."""
+    """Name of each protection -> whether it was seen to hold.
+
+    Without a box around us nothing is tried: an attempt that succeeds would change the machine.
+    """
+    if not confinement.alone:
+        return dict.fromkeys((*_ATTEMPTS, *_LIMITS), False)
     reader, writer = os.pipe()
     child = os.fork()
     if not child:
         try:
             confinement.enter()
-            os.write(writer, json.dumps(_measure()).encode())
+            os.write(writer, json.dumps(_measured()).encode())
         finally:
             os._exit(0)
     os.close(writer)
@@ -34,23 +39,15 @@ def protections(confinement: Confinement) -> dict[str, bool]:
     found: dict[str, bool] = json.loads(text or b"{}")
     return {
         **found,
-        "leftovers_killed": confinement.alone,
+        "leftovers_killed": True,
         "memory_limited": confinement.memory is not None or _cgroup_limit("memory"),
         "processes_limited": confinement.processes is not None or _cgroup_limit("pids"),
         "processor_limited": _processor_limit(),
     }
 
 
-def _measure() -> dict[str, bool]:
-    return {
-        "no_network": _only_loopback(),
-        "root_read_only": _refused(lambda: os.close(os.open(_ROOT_MARK, os.O_CREAT | os.O_WRONLY))),
-        "not_root": os.getuid() != 0 and _refused(lambda: os.setuid(0)),
-        "no_capabilities": _capabilities() == 0,
-        "system_calls_filtered": _unshare_refused(),
-        "supervisor_closed": _refused(lambda: os.close(os.open("/proc/1/fd/1", os.O_WRONLY))),
-        "processes_hidden": "kthreadd" not in _command_of(2),
-    }
+def _measured() -> dict[str, bool]:
+    return {name: attempt() for name, attempt in _ATTEMPTS.items()}
 
 
 def _refused(attempt: Callable[[], None]) -> bool:
@@ -59,6 +56,10 @@ def _refused(attempt: Callable[[], None]) -> bool:
     except OSError:
         return True
     return False
+
+
+def _touch(place: str) -> None:
+    os.close(os.open(place, os.O_CREAT | os.O_WRONLY))
 
 
 def _only_loopback() -> bool:
@@ -102,3 +103,15 @@ def _cgroup_limit(kind: str) -> bool:
             limit = int(Path("/sys/fs/cgroup", name).read_text(encoding="ascii"))
             return limit < 1 << 60
     return False
+
+
+_ATTEMPTS: dict[str, Callable[[], bool]] = {
+    "no_network": _only_loopback,
+    "root_read_only": lambda: _refused(lambda: _touch(_ROOT_MARK)),
+    "not_root": lambda: os.getuid() != 0 and _refused(lambda: os.setuid(0)),
+    "no_capabilities": lambda: _capabilities() == 0,
+    "system_calls_filtered": _unshare_refused,
+    "supervisor_closed": lambda: _refused(lambda: os.close(os.open("/proc/1/fd/1", os.O_WRONLY))),
+    "processes_hidden": lambda: "kthreadd" not in _command_of(2),
+}
+_LIMITS = ("leftovers_killed", "memory_limited", "processes_limited", "processor_limited")

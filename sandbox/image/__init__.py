@@ -1,0 +1,1 @@
+"""Makes the root tree and the image of the box, and reads documents inside it."""
