@@ -24,6 +24,8 @@ class _NotStrict(Exception):
 
 def to_strict(schema: JsonSchema) -> JsonSchema | None:
     """The schema for the wire, None if it cannot be said strictly."""
+    if "$ref" in schema:  # a recursive model: the root has to be an object itself
+        schema = {**_resolved(schema, schema), "$defs": schema.get("$defs", {})}
     if "properties" not in schema:
         return None
     try:

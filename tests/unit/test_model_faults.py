@@ -89,9 +89,8 @@ async def test_a_passing_fault_is_outlasted_once_and_four_times(
 async def test_a_lasting_fault_is_named_at_once(
     kind: FaultName, expected: FaultKind, sleeps: Sleeps
 ) -> None:
-    with serve(hello, faults=[*broken(kind, 4)]) as server:
-        with pytest.raises(ModelFault) as caught:
-            await complete(server, sleeps)
+    with serve(hello, faults=[*broken(kind, 4)]) as server, pytest.raises(ModelFault) as caught:
+        await complete(server, sleeps)
     assert caught.value.kind == expected
     assert len(server.log) == 2
     assert sleeps.waited == []
@@ -106,9 +105,8 @@ async def test_a_lasting_fault_is_named_at_once(
 async def test_a_fault_that_stays_ends_after_six_tries(
     kind: FaultName, expected: FaultKind, sleeps: Sleeps
 ) -> None:
-    with serve(hello, faults=[*broken(kind, 99)]) as server:
-        with pytest.raises(ModelFault) as caught:
-            await complete(server, sleeps)
+    with serve(hello, faults=[*broken(kind, 99)]) as server, pytest.raises(ModelFault) as caught:
+        await complete(server, sleeps)
     assert caught.value.kind == expected
     assert len(server.log) == 1 + 6
     assert "6 times" in caught.value.message
@@ -116,9 +114,8 @@ async def test_a_fault_that_stays_ends_after_six_tries(
 
 @pytest.mark.parametrize("kind", [*PASSING, *(kind for kind, _ in FATAL)])
 async def test_no_message_and_no_traceback_shows_the_key(kind: FaultName, sleeps: Sleeps) -> None:
-    with serve(hello, faults=[*broken(kind, 99)]) as server:
-        with pytest.raises(ModelFault) as caught:
-            await complete(server, sleeps, timeout_s=0.4 if kind == "slow" else 30)
+    with serve(hello, faults=[*broken(kind, 99)]) as server, pytest.raises(ModelFault) as caught:
+        await complete(server, sleeps, timeout_s=0.4 if kind == "slow" else 30)
     assert server.log[-1].key == KEY
     shown = "".join(traceback.format_exception(caught.value)) + str(caught.value.fix)
     assert KEY not in shown
