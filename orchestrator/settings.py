@@ -1,0 +1,97 @@
+"""Every setting of a run, with its default. Where values come from is not known here.
+
+Secrets are never in here: a setting names the environment variable or file that holds a key.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from orchestrator.agent import Approvals
+from orchestrator.limits import Limits
+from orchestrator.models.llm import Frozen
+from orchestrator.work import OnQuestion
+
+LauncherName = Literal["docker", "bubblewrap", "unsafe-local"]
+ToolClass = Literal["read", "write", "irreversible"]
+SearchProvider = Literal["duckduckgo", "searxng", "brave", "tavily"]
+
+
+class ModelSettings(Frozen):
+    """Which model answers, and where. `lead` and `vision` fall back to what `name` does."""
+
+    name: str | None = None
+    lead: str | None = None
+    base_url: str | None = None
+    api_key_env: str | None = None
+    api_key_file: str | None = None
+    window: int | None = Field(default=None, ge=2_000)
+    vision: bool | None = None
+    timeout_s: float = Field(default=180.0, gt=0)
+
+
+class WebSettings(Frozen):
+    """What the browser may reach, and who searches. Hosts are HOST or HOST:PORT."""
+
+    enabled: bool = True
+    allow_hosts: tuple[str, ...] = ()
+    only_hosts: tuple[str, ...] = ()
+    search: SearchProvider = "duckduckgo"
+    search_url: str | None = None
+    search_key_env: str | None = None
+    chromium: str | None = None
+
+
+class BoxSettings(Frozen):
+    """Where code runs and which hosts it may reach (none by default)."""
+
+    launcher: LauncherName = "docker"
+    image: str = "quaestor-sandbox"
+    runtime: str | None = None
+    code_hosts: tuple[str, ...] = ()
+    timeout_s: float = Field(default=60.0, gt=0)
+
+
+class AgentSettings(Frozen):
+    """An agent of the roster: switched off, or taken from another installed package."""
+
+    enabled: bool = True
+    use: str | None = None
+
+
+class ToolSettings(Frozen):
+    """A function of another package as a tool, `package.module:function`, with its class."""
+
+    use: str
+    risk: ToolClass = "irreversible"
+
+
+class ToolsSettings(Frozen):
+    """Tools added to the team; they are offered by the roster member Toolbox."""
+
+    add: tuple[ToolSettings, ...] = ()
+
+
+class Settings(Frozen):
+    """The resolved settings of a run, as the journal stores them."""
+
+    models: ModelSettings = ModelSettings()
+    limits: Limits = Limits()
+    web: WebSettings = WebSettings()
+    sandbox: BoxSettings = BoxSettings()
+    agents: dict[str, AgentSettings] = Field(default_factory=dict)
+    tools: ToolsSettings = ToolsSettings()
+    approvals: Approvals = "ask-risky"
+    on_question: OnQuestion = "stop"
+    require_evidence: bool = False
+    demo: bool = False
+    home: Path = Path()
+    journal_url: str | None = None
+    out: Path | None = None
+
+    def recorded(self) -> dict[str, object]:
+        """What the journal keeps: all but where this machine stores things."""
+        return self.model_dump(mode="json", exclude={"home", "journal_url", "out"})

@@ -1,0 +1,293 @@
+"""The typed Python API: open Quaestor once, then run, stream, resume and replay tasks.
+
+    async with quaestor_api.open(Settings(...)) as quaestor:
+        outcome = await quaestor.run("...", attachments=[Path("prices.xlsx")])
+
+The command line is a user of this page and of nothing below it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import mimetypes
+import os
+import platform
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from agents.coder import PROMPTS as AGENT_PROMPTS
+from orchestrator import events as ev
+from orchestrator.attempt import About, elapsed_before, is_over, run_attempt
+from orchestrator.errors import Divergence, EndOfRecording, UsageError
+from orchestrator.journal import Journal, Record
+from orchestrator.limits import Limits
+from orchestrator.loop import Orchestrator
+from orchestrator.prompt_files import LEAD_PROMPTS, prompts_hash
+from orchestrator.recorder import Recorder, Watch
+from orchestrator.settings import Settings
+from orchestrator.work import Consent, Desk
+from tasks.team import Team, default_home, fill_workspace, open_team
+
+MAX_ATTACHMENT_BYTES = 512 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What an offline replay found. `divergence` names the first difference, if any."""
+
+    run: str
+    digest: str
+    recorded_digest: str
+    divergence: str | None
+
+    @property
+    def same(self) -> bool:
+        """Whether the replay reproduced the recorded run."""
+        return self.divergence is None and self.digest == self.recorded_digest
+
+
+@dataclass(frozen=True, slots=True)
+class Quaestor:
+    """An open journal with the settings for new runs. `desk` answers questions, if anybody
+    does; `watch` sees every event with whether it is new."""
+
+    settings: Settings
+    journal: Journal
+    desk: Desk | None = None
+    watch: Watch | None = None
+    notice: Callable[[str], None] = lambda _text: None
+    started: Callable[[Orchestrator], None] = lambda _orchestrator: None
+
+    async def run(
+        self, task: str, attachments: Sequence[Path] = (), *, after: str | None = None
+    ) -> ev.Outcome:
+        """Work on a new task to its outcome. Raises UsageError and NotReady before anything is
+        spent; every other end is an Outcome."""
+        if not task.strip():
+            raise UsageError("the task is empty", fix='quaestor run "What ...?"')
+        attached = [self._attach(path) for path in attachments]
+        _check_names(attached)
+        earlier = self._earlier(after) if after else None
+        run = self.journal.create()
+        async with self._team(self.settings, run) as team:
+            received = ev.TaskReceived(
+                task=task,
+                attachments=tuple(attached),
+                roster=team.roster(),
+                limits=self.settings.limits,
+                settings=self.settings.recorded(),
+                window=team.lead.profile.window,
+                earlier=earlier,
+            )
+            return await self._attempt(run, received, team, self.settings)
+
+    async def resume(
+        self, run: str, *, limits: Limits | None = None, trust: bool = False
+    ) -> ev.Outcome:
+        """Go on with a run from its last finished step. Raises UsageError for a run that is
+        over, JournalDamaged for a journal that does not add up."""
+        records = self.journal.verify(run)
+        ended = is_over(records)
+        if ended is not None and not ended.resumable:
+            return ended.outcome
+        received = received_task(run, records)
+        settings = self._recorded_settings(received, limits)
+        async with self._team(settings, run) as team:
+            return await self._attempt(run, received, team, settings, trust=trust)
+
+    async def replay(self, run: str) -> Replay:
+        """Run the loop again from the journal alone, offline, and compare the run digest."""
+        records = self.journal.verify(run)
+        received = received_task(run, records)
+        settings = self._recorded_settings(received, None)
+        recorder = Recorder(self.journal, run, None, records, watch=self.watch)
+        divergence = None
+        async with open_team(
+            settings, run=run, blobs=self.journal.blobs, person_present=True, offline=True
+        ) as team:
+            fill_workspace(team, received)
+            try:
+                await self._orchestrator(recorder, team, settings, lambda: 0.0).run(received)
+            except EndOfRecording:
+                pass  # the run was stopped here; everything before it was compared
+            except Divergence as error:
+                divergence = error.message
+        return Replay(run, recorder.digest(), recorder.recorded_digest(), divergence)
+
+    async def stream(
+        self, task: str, attachments: Sequence[Path] = ()
+    ) -> AsyncIterator[ev.Event | ev.Outcome]:
+        """The events of a new run as they are recorded; the last item is the Outcome."""
+        queue: asyncio.Queue[ev.Event | ev.Outcome] = asyncio.Queue()
+
+        def watch(_key: str, event: ev.Event, _new: bool) -> None:
+            queue.put_nowait(event)
+
+        watching = Quaestor(self.settings, self.journal, self.desk, watch, self.notice)
+        running = asyncio.ensure_future(watching.run(task, attachments))
+        running.add_done_callback(
+            lambda _done: queue.put_nowait(ev.Outcome(run="", outcome="failed"))
+        )
+        try:
+            while not running.done() or not queue.empty():
+                item = await queue.get()
+                if not isinstance(item, ev.Outcome):
+                    yield item
+            yield running.result()
+        finally:
+            running.cancel()
+
+    @asynccontextmanager
+    async def _team(self, settings: Settings, run: str) -> AsyncIterator[Team]:
+        async with open_team(
+            settings,
+            run=run,
+            blobs=self.journal.blobs,
+            person_present=self.desk is not None,
+            notice=self.notice,
+        ) as team:
+            yield team
+
+    async def _attempt(
+        self,
+        run: str,
+        received: ev.TaskReceived,
+        team: Team,
+        settings: Settings,
+        *,
+        trust: bool = False,
+    ) -> ev.Outcome:
+        owner = f"{socket.gethostname()}:{os.getpid()}"
+        epoch = self.journal.claim(run, owner)
+        records = self.journal.read(run)
+        fill_workspace(team, received)
+        before, began = elapsed_before(records), time.monotonic()
+        recorder = Recorder(
+            self.journal, run, epoch, records, trust_history=trust, watch=self.watch
+        )
+        orchestrator = self._orchestrator(
+            recorder, team, settings, lambda: before + time.monotonic() - began
+        )
+        self.started(orchestrator)
+        return await run_attempt(orchestrator, received, _about(owner, settings))
+
+    def _orchestrator(
+        self, recorder: Recorder, team: Team, settings: Settings, elapsed_s: Callable[[], float]
+    ) -> Orchestrator:
+        return Orchestrator(
+            recorder=recorder,
+            lead=team.lead,
+            model=team.model,
+            team=team.agents,
+            limits=settings.limits,
+            elapsed_s=elapsed_s,
+            consent=Consent(settings.approvals, settings.on_question, self.desk),
+            require_evidence=settings.require_evidence,
+        )
+
+    def _recorded_settings(self, received: ev.TaskReceived, limits: Limits | None) -> Settings:
+        """What the run was started with; only this machine's places and the limits are of now."""
+        here = self.settings
+        recorded = {**received.settings, "home": here.home, "journal_url": here.journal_url}
+        settings = Settings.model_validate({**recorded, "out": here.out})
+        return settings.model_copy(update={"limits": limits or received.limits})
+
+    def _attach(self, path: Path) -> ev.Attachment:
+        try:
+            if not path.is_file():
+                raise UsageError(
+                    f"the attachment {path} is not a file", fix="give the path of an existing file"
+                )
+            if path.stat().st_size > MAX_ATTACHMENT_BYTES:
+                raise UsageError(
+                    f"the attachment {path} is larger than {MAX_ATTACHMENT_BYTES >> 20} MiB",
+                    fix="attach an extract of it",
+                )
+            content = path.read_bytes()
+        except OSError as error:
+            raise UsageError(f"the attachment {path} cannot be read: {error.strerror}") from error
+        return ev.Attachment(
+            name=path.name,
+            sha256=self.journal.blobs.put(content),
+            size=len(content),
+            media_type=mimetypes.guess_type(path.name)[0] or "application/octet-stream",
+        )
+
+    def _earlier(self, run: str) -> ev.Earlier:
+        from tasks.history import state_of
+
+        records = self.journal.verify(run)
+        received, ended, state = received_task(run, records), is_over(records), state_of(records)
+        return ev.Earlier(
+            run=run,
+            task=received.task,
+            answer=ended.outcome.answer if ended else None,
+            facts=state.ledger.facts,
+            evidence=tuple(state.evidence.values()),
+            artifacts=ended.outcome.artifacts if ended else (),
+        )
+
+
+@asynccontextmanager
+async def open(
+    settings: Settings | None = None,
+    *,
+    desk: Desk | None = None,
+    watch: Watch | None = None,
+    notice: Callable[[str], None] = lambda _text: None,
+    started: Callable[[Orchestrator], None] = lambda _orchestrator: None,
+) -> AsyncIterator[Quaestor]:
+    """Open the journal in the settings' home (QUAESTOR_HOME when it is not set)."""
+    settings = settings or Settings()
+    if settings.home == Path():
+        settings = settings.model_copy(update={"home": default_home(os.environ)})
+    journal = Journal.open(settings.home, url=settings.journal_url)
+    try:
+        yield Quaestor(settings, journal, desk, watch, notice, started)
+    finally:
+        journal.close()
+
+
+def received_task(run: str, records: Sequence[Record]) -> ev.TaskReceived:
+    """The task that a run was given. Raises UsageError when it never got that far."""
+    for record in records:
+        if record.kind == "TaskReceived":
+            if record.body is None:
+                raise UsageError(f"the content of run {run} was purged")
+            return ev.TaskReceived.model_validate(record.body)
+    raise UsageError(f"run {run} was stopped before it began; start the task again")
+
+
+def _about(owner: str, settings: Settings) -> About:
+    return About(
+        owner=owner,
+        versions={"quaestor": metadata.version("quaestor"), "python": platform.python_version()},
+        prompts=prompts_hash(LEAD_PROMPTS, AGENT_PROMPTS),
+        protections={"sandbox": settings.sandbox.launcher},
+        warnings=_warnings(settings),
+    )
+
+
+def _warnings(settings: Settings) -> tuple[str, ...]:
+    found = []
+    if settings.sandbox.launcher == "unsafe-local":
+        found.append("code ran on this machine without isolation (--sandbox unsafe-local)")
+    if settings.approvals == "allow-all":
+        found.append("irreversible acts were allowed without asking (--approvals allow-all)")
+    if settings.demo:
+        found.append("the model was the shipped scripted model, not a language model")
+    return tuple(found)
+
+
+def _check_names(attached: Sequence[ev.Attachment]) -> None:
+    names = [item.name for item in attached]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UsageError(
+            f"two attachments have the same name: {', '.join(twice)}", fix="rename one of them"
+        )

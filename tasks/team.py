@@ -1,0 +1,152 @@
+"""Composes what a run needs from its settings: models, sandbox, browser, agents.
+
+Nothing heavy is opened here; devices open when a live step first needs them, so an offline
+replay builds the same team and never starts a container or a browser.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from agents.web_surfer.agent import WebParts
+
+from agents.computer_terminal import ComputerTerminal
+from agents.roster import Parts, assemble
+from agents.workspace import Workspace
+from orchestrator.agent import Agent, Artifact
+from orchestrator.blobs import Blobs
+from orchestrator.errors import NotReady, UsageError
+from orchestrator.events import Member, TaskReceived
+from orchestrator.models.llm import LLM
+from orchestrator.models.replay import ReplayModel
+from orchestrator.settings import Settings
+from sandbox.base import SandboxSettings
+from tasks.keys import endpoint_of
+
+Notice = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """The lead's model, the agents' model, and the agents by name."""
+
+    lead: LLM
+    model: LLM
+    agents: Mapping[str, Agent]
+
+    def roster(self) -> tuple[Member, ...]:
+        """The lines of the roster as the lead reads them."""
+        return tuple(
+            Member(name=agent.name, description=agent.description) for agent in self.agents.values()
+        )
+
+
+@asynccontextmanager
+async def open_team(
+    settings: Settings,
+    *,
+    run: str,
+    blobs: Blobs,
+    person_present: bool = False,
+    offline: bool = False,
+    notice: Notice = lambda _text: None,
+) -> AsyncIterator[Team]:
+    """A team that lets go of everything at the end, also after a cancel. `offline` is a replay:
+    any model call raises EndOfRecording."""
+    async with AsyncExitStack() as stack:
+        lead, model = _models(settings, blobs, offline=offline)
+        for opened in {id(lead): lead, id(model): model}.values():
+            stack.push_async_callback(opened.close)
+        workspace = Workspace(_box_settings(settings, run), blobs, notice=notice)
+        parts = Parts(
+            settings=settings,
+            workspace=workspace,
+            terminal=ComputerTerminal(workspace),
+            web=WebParts(settings.web, run, blobs, settings.home / "egress.jsonl"),
+            person_present=person_present,
+        )
+        agents = assemble(parts)
+        stack.push_async_callback(workspace.close)
+        for agent in agents.values():
+            stack.push_async_callback(agent.close)
+        yield Team(lead, model, agents)
+
+
+def fill_workspace(team: Team, task: TaskReceived) -> None:
+    """Put the attachments, and the files of an earlier run, where every agent finds them."""
+    terminal = team.agents.get(ComputerTerminal.name)
+    if not isinstance(terminal, ComputerTerminal):
+        return
+    inherited = task.earlier.artifacts if task.earlier else ()
+    for item in inherited:
+        terminal.workspace.files[item.path] = item
+    for attached in task.attachments:
+        path = f"inputs/{attached.name}"
+        terminal.workspace.files[path] = Artifact(
+            path=path,
+            sha256=attached.sha256,
+            size=attached.size,
+            media_type=attached.media_type,
+        )
+
+
+def _models(settings: Settings, blobs: Blobs, *, offline: bool) -> tuple[LLM, LLM]:
+    if offline:
+        replay = ReplayModel()
+        return replay, replay
+    if settings.demo:
+        from tasks.demo.policy import demo_model
+
+        scripted = demo_model()
+        return scripted, scripted
+    name = settings.models.name
+    if not name:
+        raise NotReady(
+            "no model is named, so there is nothing to think with",
+            fix="give --model NAME (and --base-url URL), or see what works here: quaestor doctor; "
+            "without any model: quaestor run --demo",
+        )
+    lead_name = settings.models.lead or name
+    model = _client(settings, name, blobs)
+    lead = model if lead_name == name else _client(settings, lead_name, blobs)
+    return lead, model
+
+
+def _client(settings: Settings, name: str, blobs: Blobs) -> LLM:
+    from orchestrator.models.capability import ProfileStore
+    from orchestrator.models.openai_compatible import OpenAICompatible
+
+    endpoint = endpoint_of(settings.models, name, os.environ)
+    endpoint.check()
+    store = ProfileStore(settings.home / "profiles.json")
+    return OpenAICompatible.open(endpoint, read_blob=blobs.get, store=store)
+
+
+def _box_settings(settings: Settings, run: str) -> SandboxSettings:
+    box = settings.sandbox
+    if box.code_hosts:
+        raise UsageError(
+            "--code-host is not available yet: code has no network",
+            fix="let the WebSurfer fetch what the program needs",
+        )
+    return SandboxSettings(
+        launcher=box.launcher,
+        image=box.image,
+        runtime=box.runtime,
+        run_id=run,
+        timeout_s=box.timeout_s,
+        log=settings.home / "sandbox.jsonl",
+    )
+
+
+def default_home(environ: Mapping[str, str]) -> Path:
+    """QUAESTOR_HOME, or the user's data folder."""
+    if environ.get("QUAESTOR_HOME"):
+        return Path(environ["QUAESTOR_HOME"]).expanduser().absolute()
+    from platformdirs import user_data_path
+
+    return user_data_path("quaestor")
