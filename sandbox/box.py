@@ -12,10 +12,10 @@ import json
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
-from importlib import resources
 from typing import TypeVar, cast, get_args
 
 from orchestrator.errors import SandboxFailed, ToolFailed
+from sandbox import payload
 from sandbox.base import Cause, Conversion, FileEntry, Part, Result, SandboxSettings
 from sandbox.inside.frames import Header
 from sandbox.output import joined
@@ -133,19 +133,17 @@ class SupervisedBox:
         return await self._request(listing)
 
     async def convert(self, path: str) -> Conversion:
-        source = resources.files("sandbox") / "image" / "convert.py"
-        program = source.read_text(encoding="utf-8")
         async with self._lock:
             wire = await self._connected()
             self._record(path, "convert", path)
             header = {
                 "op": "run",
-                "language": "python",
+                "language": "convert",
                 "arguments": [_relative(path)],
                 "timeout": CONVERT_S,
                 "output": CONVERT_OUTPUT,
             }
-            result = await self._run(wire, header, program, "")
+            result = await self._run(wire, header, payload.converter(), "")
         return _conversion(path, result)
 
     async def close(self) -> None:
@@ -304,6 +302,8 @@ def _conversion(path: str, result: Result) -> Conversion:
         raise ToolFailed(f"{path}: it could not be read ({result.cause}): {reason[0]}")
     try:
         found = json.loads(result.output)
+        if "refused" in found:
+            raise ToolFailed(f"{path}: {found['refused']}.")
         parts = tuple(Part(str(part["anchor"]), str(part["text"])) for part in found["parts"])
         notes = tuple(map(str, found["notes"]))
         return Conversion(str(found["kind"]), str(found["title"]), parts, notes)

@@ -72,7 +72,7 @@ class BubblewrapLaunch:
             address_space=max(LEAST_ADDRESS_SPACE, 4 * self.settings.memory_bytes),
             relay=OUTLET if self.settings.proxy_socket else None,
         )
-        return await spawn([*self._namespaces(), *payload.command(confinement)], _nothing)
+        return await spawn([*self._namespaces(), *payload.supervisor(confinement)], _nothing)
 
     async def _try(self) -> None:
         process = await asyncio.create_subprocess_exec(

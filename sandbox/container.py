@@ -86,7 +86,7 @@ class ContainerLaunch:
             threads=math.ceil(self.settings.cpus),
             relay=OUTLET if self.settings.proxy_socket else None,
         )
-        command = payload.command(confinement)
+        command = payload.supervisor(confinement)
         limits = _limits(self.settings)
         self.engine.create(name, self.image, command, self.settings.run_id, limits)
 

@@ -53,4 +53,4 @@ class LocalLaunch:
             with suppress(OSError):
                 await asyncio.to_thread(shutil.rmtree, folder)
 
-        return await spawn(payload.command(confinement, python=sys.executable), clean)
+        return await spawn(payload.supervisor(confinement, python=sys.executable), clean)

@@ -1,6 +1,7 @@
-"""The command line that starts the supervisor: its source travels as an argument.
+"""What the host sends into a box: the supervisor as a command line, the converter as a program.
 
-So every image with Python 3.11 can be a box, and image and host never differ in version.
+Their sources travel as text, so every image with Python 3.11 and the libraries can be a box, and
+image and host never differ in version.
 """
 
 from __future__ import annotations
@@ -11,36 +12,42 @@ from importlib import resources
 
 from sandbox.inside.confine import Confinement
 
-_MODULES = ("frames", "seccomp", "confine", "files", "counters", "block", "relay", "probe")
-_START = """\
+# Modules in an order in which each finds those that it imports.
+_SUPERVISOR = (
+    *("inside.frames", "inside.seccomp", "inside.confine", "inside.files", "inside.counters"),
+    *("inside.block", "inside.relay", "inside.probe", "supervisor"),
+)
+_CONVERTER = ("image.document", "image.kinds", "image.readers", "image.convert")
+_LOAD = """\
 import json, sys, types
-for name, source in json.loads(sys.argv.pop()).items():
+for name, source in json.loads({sources}).items():
     module = sys.modules[name] = types.ModuleType(name)
     module.__path__ = []
     exec(compile(source, "<" + name + ">", "exec"), module.__dict__)
     parent, _, child = name.rpartition(".")
     if parent:
         setattr(sys.modules[parent], child, module)
-sys.modules["sandbox.supervisor"].main()
+sys.modules[name].main()
 """
 
 
-def command(confinement: Confinement, python: str = "python3") -> list[str]:
+def supervisor(confinement: Confinement, python: str = "python3") -> list[str]:
     """What to execute as PID 1."""
     settings = json.dumps(dataclasses.asdict(confinement))
-    return [python, "-I", "-S", "-B", "-c", _START, settings, json.dumps(_sources())]
+    start = _LOAD.format(sources="sys.argv.pop()")
+    return [python, "-I", "-S", "-B", "-c", start, settings, _sources(_SUPERVISOR)]
 
 
-def _sources() -> dict[str, str]:
-    """Modules by name, each after those that it imports."""
+def converter() -> str:
+    """A Python program that converts the file named by its argument."""
+    return _LOAD.format(sources=repr(_sources(_CONVERTER)))
+
+
+def _sources(modules: tuple[str, ...]) -> str:
     package = resources.files("sandbox")
-    inside = package / "inside"
-    return {
-        "sandbox": "",
-        "sandbox.inside": "",
-        **{
-            f"sandbox.inside.{name}": (inside / f"{name}.py").read_text(encoding="utf-8")
-            for name in _MODULES
-        },
-        "sandbox.supervisor": (package / "supervisor.py").read_text(encoding="utf-8"),
+    packages = dict.fromkeys(("sandbox", "sandbox.inside", "sandbox.image"), "")
+    texts = {
+        f"sandbox.{name}": (package / f"{name.replace('.', '/')}.py").read_text(encoding="utf-8")
+        for name in modules
     }
+    return json.dumps(packages | texts)

@@ -15,8 +15,9 @@ from sandbox.inside.confine import Confinement
 from sandbox.inside.counters import SAMPLE_S, Counters
 from sandbox.inside.frames import FrameReader
 
-PROGRAMS = {"python": ("python3",), "bash": ("bash",)}
-SUFFIXES = {"python": "py", "bash": "sh"}
+# The converter is isolated from the workspace: a document named json.py must not become code.
+PROGRAMS = {"python": ("python3",), "bash": ("bash",), "convert": ("python3", "-I", "-B")}
+SUFFIXES = {"python": "py", "bash": "sh", "convert": "py"}
 PIPE_BYTES = 1 << 20
 F_SETPIPE_SZ = 1031
 DRAIN_S = 1.0

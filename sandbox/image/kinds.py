@@ -1,0 +1,102 @@
+"""Tells what a file is from its content, and refuses archives that would blow up when opened.
+
+A name's ending decides only between kinds of text.
+"""
+
+from __future__ import annotations
+
+import codecs
+import zipfile
+from pathlib import Path
+
+from sandbox.image.document import Unreadable, library
+
+MAX_INPUT = 50 << 20
+ZIP_ENTRIES, ZIP_TOTAL, ZIP_RATIO, ZIP_SMALL = 2000, 200 << 20, 100, 20 << 20
+TEXTS = ("text", "csv", "tsv", "json", "xml", "md", "eml", "log")
+
+
+def detect(path: Path) -> str:
+    """The kind, from the first bytes."""
+    size = path.stat().st_size
+    if size > MAX_INPUT:
+        raise Unreadable(f"it holds {size} bytes, over the limit of {MAX_INPUT}")
+    with path.open("rb") as file:
+        head = file.read(4096)
+    if b"%PDF-" in head[:1024]:
+        return "pdf"
+    if head.startswith(b"PK\x03\x04"):
+        return _zip_kind(path)
+    if head.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
+        return _ole_kind(path)
+    if head.startswith((b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*", b"BM")) or (
+        head[:4] == b"RIFF" and head[8:12] == b"WEBP"
+    ):
+        return "image"
+    if looks_binary(head):
+        return "binary"
+    return _text_kind(path, head)
+
+
+def _text_kind(path: Path, head: bytes) -> str:
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:512].lower()
+    if start.startswith((b"<!doctype html", b"<html")) or b"<html" in start:
+        return "html"
+    ending = path.suffix.lower().lstrip(".")
+    return ending if ending in TEXTS else "text"
+
+
+def looks_binary(head: bytes) -> bool:
+    """True when the first bytes are not those of a text."""
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return False
+    odd = sum(byte < 9 or 13 < byte < 32 for byte in head)
+    return b"\0" in head or odd > len(head) // 20
+
+
+def _zip_kind(path: Path) -> str:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+            names = {entry.filename for entry in entries[:ZIP_ENTRIES]}
+    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        raise Unreadable(f"a damaged archive ({error})") from error
+    markers = {"word/document.xml": "docx", "xl/workbook.xml": "xlsx"}
+    markers |= {"ppt/presentation.xml": "pptx", "META-INF/container.xml": "epub"}
+    kind = next((kind for name, kind in markers.items() if name in names), "zip")
+    total = sum(entry.file_size for entry in entries)
+    packed = sum(entry.compress_size for entry in entries)
+    if kind == "zip":
+        return kind
+    if len(entries) > ZIP_ENTRIES or total > ZIP_TOTAL:
+        raise Unreadable(f"{len(entries)} parts of {total} bytes unpacked, which is over the limit")
+    if total > ZIP_SMALL and total > ZIP_RATIO * packed:
+        raise Unreadable(f"{packed} bytes that unpack to {total}: it looks like a bomb")
+    return kind
+
+
+def _ole_kind(path: Path) -> str:
+    olefile = library("olefile")
+    with olefile.OleFileIO(str(path)) as ole:
+        for stream, kind in (("Workbook", "xls"), ("Book", "xls"), ("WordDocument", "binary")):
+            if ole.exists(stream):
+                return kind
+        return "msg" if ole.exists("__properties_version1.0") else "binary"
+
+
+def decoded(content: bytes) -> str:
+    """Text of unknown encoding."""
+    for bom, encoding in (
+        (codecs.BOM_UTF8, "utf-8-sig"),
+        (codecs.BOM_UTF16_LE, "utf-16"),
+        (codecs.BOM_UTF16_BE, "utf-16"),
+    ):
+        if content.startswith(bom):
+            return content.decode(encoding, errors="replace")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if error.start > len(content) - 4:  # cut in the middle of a character
+            return content.decode("utf-8", errors="replace")
+    best = library("charset_normalizer").from_bytes(content[: 100 << 10]).best()
+    return content.decode(best.encoding if best else "latin-1", errors="replace")
