@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 from orchestrator.models.llm import Completion
@@ -16,7 +17,7 @@ Mode = Literal["strict", "json", "text"]
 FaultName = Literal[
     "429", "429-retry-after", "500", "502", "503", "529", "reset", "slow", "cut", "empty",
     "cut-reply", "refusal", "context", "bad-key", "unknown-model", "quota", "content-filter",
-    "filtered-reply", "not-json", "error-in-200",
+    "filtered-reply", "not-json", "error-in-200", "redirect",
 ]  # fmt: skip
 
 
@@ -29,6 +30,7 @@ class Fault:
     times: int = 1
     retry_after: str = "1"
     seconds: float = 3.0
+    location: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class Abilities:
     tools: bool = True
     vision: bool = True
     system_role: bool = True
+    alternating: bool = False
     length_field: Literal["any", "max_tokens", "max_completion_tokens"] = "any"
     window: int | None = None
     reports_usage: bool = True
@@ -52,7 +55,7 @@ class Refusal:
     message: str
     code: str | None = None
     kind: str = "invalid_request_error"
-    retry_after: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
 
     def body(self) -> Body:
         return {"error": {"message": self.message, "type": self.kind, "code": self.code}}
@@ -65,8 +68,9 @@ def refusal_for(fault: Fault, body: Body, key: str) -> Refusal | None:
     table = {
         "429": Refusal(429, limited, "rate_limit_exceeded", "requests"),
         "429-retry-after": Refusal(
-            429, limited, "rate_limit_exceeded", "requests", fault.retry_after
+            429, limited, "rate_limit_exceeded", "requests", (("Retry-After", fault.retry_after),)
         ),
+        "redirect": Refusal(307, "Moved.", headers=(("Location", fault.location),)),
         "500": Refusal(500, "The server had an error.", None, "server_error"),
         "502": Refusal(502, "Bad gateway.", None, "server_error"),
         "503": Refusal(503, "The engine is currently overloaded.", None, "server_error"),
@@ -86,7 +90,6 @@ def refusal_by(abilities: Abilities, body: Body, prompt_tokens: int) -> Refusal 
     """Why this endpoint cannot serve this body, if so."""
     messages = body.get("messages", [])
     wants = body.get("response_format", {})
-    field = abilities.length_field
     if wants and abilities.mode == "text":
         return Refusal(400, "Unsupported parameter: 'response_format'.")
     if wants.get("type") == "json_schema" and abilities.mode == "json":
@@ -99,11 +102,10 @@ def refusal_by(abilities: Abilities, body: Body, prompt_tokens: int) -> Refusal 
         return Refusal(400, "unknown variant `image_url`, expected `text`")
     if not abilities.system_role and any(message["role"] == "system" for message in messages):
         return Refusal(400, "System role not supported")
-    for name in ("max_tokens", "max_completion_tokens"):
-        if field not in ("any", name) and name in body:
-            return Refusal(
-                400, f"Unsupported parameter: '{name}' is not supported. Use '{field}' instead."
-            )
+    if abilities.alternating and not _alternates(messages):
+        return Refusal(400, "Conversation roles must alternate user/assistant/user/assistant/...")
+    if complaint := _length_complaint(abilities.length_field, body):
+        return Refusal(400, complaint)
     if abilities.window and prompt_tokens > abilities.window:
         return context_refusal(abilities.window, prompt_tokens)
     return None
@@ -154,6 +156,18 @@ def image_urls(message: Body) -> list[str]:
 
 def _is_tool_talk(message: Body) -> bool:
     return message["role"] == "tool" or bool(message.get("tool_calls"))
+
+
+def _alternates(messages: list[Body]) -> bool:
+    talk = [message["role"] for message in messages if message["role"] in ("user", "assistant")]
+    return all(first != second for first, second in pairwise(talk))
+
+
+def _length_complaint(spelling: str, body: Body) -> str | None:
+    for name in ("max_tokens", "max_completion_tokens"):
+        if spelling not in ("any", name) and name in body:
+            return f"Unsupported parameter: '{name}' is not supported. Use '{spelling}' instead."
+    return None
 
 
 def _format_complaint(wants: Body, messages: list[Body]) -> str | None:

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-HEAD = "HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\n{wait}Content-Length: {length}\r\n\r\n"
+HEAD = "HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\n{extra}Content-Length: {length}\r\n\r\n"
 MAX_BODY = 256 * 2**20
 RESET = struct.pack("ii", 1, 0)  # closing with this linger option sends RST instead of FIN
 
@@ -22,7 +22,7 @@ class Answer:
 
     status: int
     body: dict[str, Any] | str = ""
-    retry_after: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
     ending: Literal["whole", "cut", "reset"] = "whole"
 
 
@@ -79,9 +79,9 @@ async def _exchange(
         return False
     is_text = isinstance(answer.body, str)
     content = str(answer.body).encode() if is_text else json.dumps(answer.body).encode()
-    wait = f"Retry-After: {answer.retry_after}\r\n" if answer.retry_after else ""
+    extra = "".join(f"{name}: {value}\r\n" for name, value in answer.headers)
     kind = "text/html" if is_text else "application/json"
-    head_text = HEAD.format(status=answer.status, kind=kind, wait=wait, length=len(content))
+    head_text = HEAD.format(status=answer.status, kind=kind, extra=extra, length=len(content))
     cut = answer.ending == "cut"
     writer.write(head_text.encode() + (content[: len(content) // 2] if cut else content))
     await writer.drain()

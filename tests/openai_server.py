@@ -192,7 +192,7 @@ async def _complete(server: Server, entry: Entry) -> Answer:
     refusal = refusal_for(fault, entry.body, entry.key) if fault else None
     refusal = refusal or refusal_by(server.abilities, entry.body, entry.prompt_tokens)
     if refusal:
-        return Answer(refusal.status, refusal.body(), refusal.retry_after)
+        return Answer(refusal.status, refusal.body(), refusal.headers)
     if kind == "reset":
         return Answer(0, ending="reset")
     if kind == "error-in-200":

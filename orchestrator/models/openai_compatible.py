@@ -233,7 +233,6 @@ def _connect(endpoint: Endpoint) -> AsyncOpenAI:
         # A redirect would carry the prompt to a host that nobody configured.
         http_client=openai.DefaultAsyncHttpxClient(follow_redirects=False),
     )
-    client.admin_api_key = None
     if endpoint.host != OWN_HOST:
         client.organization = client.project = None
     return client

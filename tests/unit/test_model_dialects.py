@@ -232,6 +232,37 @@ async def test_many_requests_at_once_lower_a_feature_once_each() -> None:
     assert max(entry.in_flight for entry in server.log) == 8
 
 
+async def test_what_two_requests_learn_at_once_adds_up() -> None:
+    with serve(says_ok, delay_s=0.1, mode="json", tools=False) as server:
+        model = open_at(server)
+        for _ in range(2):
+            await asyncio.gather(ask(model, tools=(ADD,)), ask(model, output=OUTPUT))
+        await model.close()
+    assert [entry.status for entry in server.log].count(400) <= 3
+    assert [entry.status for entry in server.log[-2:]] == [200, 200]
+    assert (model.profile.tools, model.profile.json_schema) == (False, False)
+
+
+async def test_roles_alternate_where_a_small_models_template_insists() -> None:
+    calls = tuple(ToolCall(id=f"c{n}", name="add", arguments="{}") for n in (1, 2))
+    talk = (
+        *TALK,
+        Message(role="user", content="Both, please."),
+        Message(role="assistant", content="", tool_calls=calls),
+        *(Message(role="tool", content=f"r{n}", tool_call_id=f"c{n}") for n in (1, 2)),
+        Message(role="user", content="Now answer."),
+    )
+    weak: dict[str, Any] = {"tools": False, "system_role": False, "alternating": True}
+    with serve(says_ok, **weak) as server:
+        model = open_at(server, profile=Profile(tools=False, system_role=False))
+        await ask(model, *talk, tools=(ADD,))
+        await model.close()
+    body = server.log[0].body
+    assert [message["role"] for message in body["messages"]] == ["user", "assistant", "user"]
+    results = [m for m in to_request(body).messages if m.role == "tool"]
+    assert [(m.tool_call_id, m.content) for m in results] == [("c1", "r1"), ("c2", "r2")]
+
+
 async def test_a_refusal_is_remembered_for_the_next_process_and_for_a_week(tmp_path: Path) -> None:
     today = datetime(2030, 1, 1, tzinfo=UTC)
     path = tmp_path / "deep" / "profiles.json"

@@ -144,6 +144,17 @@ async def test_a_host_without_an_address_is_unreachable(sleeps: Sleeps) -> None:
     assert caught.value.kind == "unreachable"
 
 
+async def test_a_redirect_takes_neither_prompt_nor_key_elsewhere(sleeps: Sleeps) -> None:
+    with serve(hello) as elsewhere:
+        moved = Fault(1, "redirect", location=f"{elsewhere.base_url}/chat/completions")
+        with serve(hello, faults=[moved]) as server:
+            model = model_at(server, sleeps)
+            with pytest.raises(ModelFault, match="307"):
+                await model.complete(ask())
+            await model.close()
+    assert elsewhere.log == []
+
+
 async def test_an_empty_reply_stays_an_empty_text(sleeps: Sleeps) -> None:
     with serve(hello, faults=[*broken("empty", 1)]) as server:
         reply = await complete(server, sleeps)

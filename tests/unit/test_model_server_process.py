@@ -67,3 +67,12 @@ async def test_the_process_plays_the_policy_and_logs_every_request(tmp_path: Pat
     assert sorted(line["status"] for line in lines) == [200, 200, 200, 400, 503, 503]
     assert max(line["in_flight"] for line in lines) == 2
     assert all(line["left"] - line["came"] >= 0.05 for line in lines)
+
+
+def test_the_heavy_packages_are_not_loaded_before_they_are_needed() -> None:
+    program = (
+        "import sys, orchestrator.models.openai_compatible, orchestrator.models.scripted;"
+        "print([name for name in ('openai', 'genai_prices', 'httpx2') if name in sys.modules])"
+    )
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert shown.stdout.strip() == b"[]"
