@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter
 
 from orchestrator.agent import Answer, Artifact, Assignment, Effect, Evidence, Question, Report
+from orchestrator.errors import FaultKind
 from orchestrator.ledger import Fact, LeadReply
 from orchestrator.limits import LimitHit, Limits
 from orchestrator.models.llm import Frozen, Usage
@@ -216,7 +217,8 @@ class Recorded(Frozen):
 
 
 class Outcome(Frozen):
-    """How a run ended, and what its answer rests on."""
+    """How a run ended, and what its answer rests on. `fault` and `fix` are set when the model's
+    endpoint ended it."""
 
     run: str
     outcome: OutcomeName
@@ -229,6 +231,8 @@ class Outcome(Frozen):
     limit: LimitHit | None = None
     artifacts: tuple[Artifact, ...] = ()
     question: str | None = None
+    fault: FaultKind | None = None
+    fix: str = ""
     unknown_steps: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     spent: Usage = Usage()

@@ -9,7 +9,7 @@ from orchestrator import events as ev
 from orchestrator.agent import Artifact, Evidence
 from orchestrator.basis import SourceText, check_answer
 from orchestrator.blobs import Blobs
-from orchestrator.errors import LimitReached, ModelFault, QuaestorError, Waiting
+from orchestrator.errors import FaultKind, LimitReached, ModelFault, QuaestorError, Waiting
 from orchestrator.ledger import LeadReply
 from orchestrator.limits import LimitHit
 from orchestrator.policy import Finish, GiveUp, progress
@@ -26,6 +26,8 @@ class Ending:
     reason: str
     limit: LimitHit | None = None
     question: str | None = None
+    fault: FaultKind | None = None
+    fix: str = ""
 
 
 def ending_of(move: Finish | GiveUp, state: State, *, require_evidence: bool) -> Ending:
@@ -50,7 +52,8 @@ def ending_of_error(error: QuaestorError) -> Ending:
         case Waiting(question_id=question, text=text):
             return Ending("needs_human", f"waiting for an answer: {text}", question=question)
         case ModelFault():
-            return Ending("needs_human", f"provider: {error.message}")
+            reason = f"provider: {error.message}"
+            return Ending("needs_human", reason, fault=error.kind, fix=error.fix or "")
         case _:
             return Ending("needs_human", error.message)
 
@@ -75,6 +78,8 @@ def build_outcome(run: str, state: State, ending: Ending, seconds: float) -> ev.
         limit=ending.limit,
         artifacts=artifacts(state),
         question=ending.question,
+        fault=ending.fault,
+        fix=ending.fix,
         unknown_steps=state.unknown_steps,
         spent=state.spent,
         seconds=round(seconds, 3),
