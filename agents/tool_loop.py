@@ -24,7 +24,7 @@ from orchestrator.agent import (
     ReportStatus,
     WorkContext,
 )
-from orchestrator.canonical import canonical, sha256_of
+from orchestrator.canonical import canonical, sha256_of, storable
 from orchestrator.context import fence
 from orchestrator.errors import NeedsApproval, ToolFailed
 from orchestrator.models.llm import Message, Request, ToolCall, ToolSpec
@@ -140,7 +140,7 @@ class ToolLoop:
     def _read_report(self, call: ToolCall) -> Report | None:
         """The report, or None after telling the model what is wrong with it."""
         try:
-            given = json.loads(call.arguments or "{}")
+            given = storable(json.loads(call.arguments or "{}"))
             status, summary = given["status"], str(given["summary"]).strip()
             if status not in STATUSES or not summary:
                 raise ValueError(f"status must be one of {', '.join(STATUSES)}, summary not empty")

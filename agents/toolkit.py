@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from orchestrator.agent import Effect, Observation
+from orchestrator.canonical import storable
 from orchestrator.errors import ToolFailed
 from orchestrator.models.llm import ToolSpec
 
@@ -51,7 +52,7 @@ class Tool:
     def parse(self, text: str) -> dict[str, Any]:
         """Arguments from the model's JSON text; raises ToolFailed with the validator's words."""
         try:
-            parsed = self.arguments.model_validate(json.loads(text or "{}"))
+            parsed = self.arguments.model_validate(storable(json.loads(text or "{}")))
         except json.JSONDecodeError as error:
             raise ToolFailed(f"{self.name}: the arguments are not JSON ({error}).") from error
         except ValidationError as error:

@@ -22,3 +22,14 @@ def sha256_of(value: Any) -> str:
 def sha256_bytes(content: bytes) -> str:
     """The sha256 of bytes, as 64 hex digits."""
     return hashlib.sha256(content).hexdigest()
+
+
+def storable(value: Any) -> Any:
+    """A parsed JSON value without lone surrogates, which no UTF-8 file or database can hold."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {storable(name): storable(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [storable(item) for item in value]
+    return value

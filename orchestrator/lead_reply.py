@@ -16,11 +16,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from orchestrator.canonical import storable
 from orchestrator.ledger import LeadReply
 from orchestrator.models.llm import Completion
 
-MAX_TEXT = 200_000
-MAX_OBJECTS = 50
+MAX_TEXT = 40_000
+"""A longer reply that is not plain JSON is searched at its beginning and its end only."""
+MAX_OBJECTS = 20
 DECISION_KEYS = frozenset(
     {"request_satisfied", "assignments", "answer", "plan", "facts", "in_loop", "making_progress"}
 )
@@ -54,7 +56,7 @@ def read_reply(completion: Completion, roster: Sequence[str]) -> Reading:
 
 def read_text(text: str, roster: Sequence[str]) -> Reading:
     """As `read_reply`, from bare text."""
-    found = [_unwrapped(item) for item in _objects(_bounded(text))]
+    found = [_unwrapped(item) for item in _whole(text) or _objects(_bounded(text))]
     found = [item for item in found if DECISION_KEYS & item.keys()]
     if not found:
         return _unreadable("there is no JSON object of the asked shape in the reply")
@@ -67,6 +69,14 @@ def read_text(text: str, roster: Sequence[str]) -> Reading:
 
 def _unreadable(problem: str) -> Reading:
     return Reading(None, (problem,))
+
+
+def _whole(text: str) -> list[dict[str, Any]]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return []
+    return [storable(value)] if isinstance(value, dict) else []
 
 
 def _bounded(text: str) -> str:
@@ -98,7 +108,7 @@ def _objects(text: str) -> list[dict[str, Any]]:
             stop = end if end is not None else len(text)
             value = _repaired(text[start:stop], closed=end is not None)
         if isinstance(value, dict):
-            found.append(value)
+            found.append(storable(value))
             position = stop
         else:
             position = start + 1
