@@ -82,9 +82,14 @@ async def _outcome(orchestrator: Orchestrator, task: ev.TaskReceived) -> tuple[e
 
 
 def _ended(orchestrator: Orchestrator, outcome: ev.OutcomeName, reason: str) -> ev.Outcome:
-    ending = Ending(outcome, reason)
-    run, state = orchestrator.recorder.run, orchestrator.state
-    return build_outcome(run, state, ending, orchestrator.elapsed_s())
+    recorder = orchestrator.recorder
+    return build_outcome(
+        recorder.run,
+        recorder.state,
+        Ending(outcome, reason),
+        spent=recorder.spent,
+        seconds=orchestrator.elapsed_s(),
+    )
 
 
 async def _watch(orchestrator: Orchestrator) -> None:

@@ -24,8 +24,11 @@ async def call_model(recorder: Recorder, model: LLM, key: str, request: Request)
             completion = await model.complete(request)
         except ModelFault as fault:
             if fault.kind not in RECORDED_FAULTS:
+                await recorder.note_failure(key, fault)
                 raise
-            return {"fault": fault.kind, "message": fault.message, "fix": fault.fix}
+            usage = fault.usage.model_dump(mode="json") if fault.usage else None
+            said = {"message": fault.message, "fix": fault.fix}
+            return {"fault": fault.kind, "usage": usage, **said}
         return completion.model_dump(mode="json")
 
     stored = _stored(recorder, request)
@@ -53,6 +56,6 @@ def _stored(recorder: Recorder, request: Request) -> Json:
 
 def _usage(value: Json) -> tuple[Usage, str]:
     if "fault" in value:
-        return Usage(), ""
+        return Usage.model_validate(value["usage"] or {}), ""
     completion = Completion.model_validate(value)
     return completion.usage, completion.model

@@ -167,6 +167,16 @@ class StepDone(Frozen):
     model: str | None = None
 
 
+class StepFailed(Frozen):
+    """Lifecycle: a call failed in a way that a resume tries again; `usage` is what it cost."""
+
+    kind: Literal["StepFailed"] = "StepFailed"
+    step: str
+    fault: str
+    message: str
+    usage: Usage | None = None
+
+
 class StepUnknown(Frozen):
     """A step was begun before a crash; nobody can say whether it happened."""
 
@@ -260,6 +270,7 @@ Event = Annotated[
     | EvidenceFound
     | StepIntended
     | StepDone
+    | StepFailed
     | StepUnknown
     | Replanned
     | Compacted
@@ -269,7 +280,7 @@ Event = Annotated[
     | RunEnded,
     Field(discriminator="kind"),
 ]
-LIFECYCLE = frozenset({"RunStarted", "RunEnded"})
+LIFECYCLE = frozenset({"RunStarted", "RunEnded", "StepFailed"})
 _adapter: TypeAdapter[Event] = TypeAdapter(Event)
 
 

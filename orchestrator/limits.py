@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Literal
 
 from pydantic import Field
@@ -43,14 +44,15 @@ def parse_limits(text: str, base: Limits) -> Limits:
     changes: dict[str, object] = {}
     for part in filter(None, (piece.strip() for piece in text.split(","))):
         name, _, value = part.partition("=")
-        read = _READERS.get(name.strip())
-        if read is None:
+        known = _READERS.get(name.strip())
+        if known is None:
             raise UsageError(
                 f"unknown limit {name.strip()!r}",
                 fix=f"the limits are {', '.join(_READERS)}; for example rounds=30,time=20m",
             )
+        field, read = known
         try:
-            field, amount = read(value.strip().lower())
+            amount = read(value.strip().lower())
         except ValueError as error:
             raise UsageError(
                 f"the limit {part!r} is not understood: {error}",
@@ -108,12 +110,12 @@ def _seconds(text: str) -> float:
     return float(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[match[2] or "s"]
 
 
-_READERS = {
-    "rounds": lambda text: ("rounds", _count(text)),
-    "calls": lambda text: ("calls", _count(text)),
-    "tokens": lambda text: ("tokens", _count(text)),
-    "usd": lambda text: ("usd_micros", _money(text)),
-    "time": lambda text: ("time_s", _seconds(text)),
-    "stalls": lambda text: ("stalls", _count(text)),
-    "replans": lambda text: ("replans", _allowed(text)),
+_READERS: dict[str, tuple[str, Callable[[str], float]]] = {
+    "rounds": ("rounds", _count),
+    "calls": ("calls", _count),
+    "tokens": ("tokens", _count),
+    "usd": ("usd_micros", _money),
+    "time": ("time_s", _seconds),
+    "stalls": ("stalls", _count),
+    "replans": ("replans", _allowed),
 }

@@ -74,7 +74,13 @@ class Orchestrator:
             )
         except (LimitReached, Waiting, ModelFault) as stop:
             ending = ending_of_error(stop)
-        return build_outcome(self.recorder.run, self.state, ending, self.elapsed_s())
+        return build_outcome(
+            self.recorder.run,
+            self.state,
+            ending,
+            spent=self.recorder.spent,
+            seconds=self.elapsed_s(),
+        )
 
     async def _rounds(self) -> Finish | GiveUp:
         while True:

@@ -12,6 +12,7 @@ from orchestrator.blobs import Blobs
 from orchestrator.errors import FaultKind, LimitReached, ModelFault, QuaestorError, Waiting
 from orchestrator.ledger import LeadReply
 from orchestrator.limits import LimitHit
+from orchestrator.models.llm import Usage
 from orchestrator.policy import Finish, GiveUp, progress
 from orchestrator.state import State
 
@@ -58,7 +59,9 @@ def ending_of_error(error: QuaestorError) -> Ending:
             return Ending("needs_human", error.message)
 
 
-def build_outcome(run: str, state: State, ending: Ending, seconds: float) -> ev.Outcome:
+def build_outcome(
+    run: str, state: State, ending: Ending, *, spent: Usage, seconds: float
+) -> ev.Outcome:
     """Everything that the caller is told."""
     answered = ending.outcome == "answered"
     check = state.turn.check if state.turn else None
@@ -81,7 +84,7 @@ def build_outcome(run: str, state: State, ending: Ending, seconds: float) -> ev.
         fault=ending.fault,
         fix=ending.fix,
         unknown_steps=state.unknown_steps,
-        spent=state.spent,
+        spent=spent,
         seconds=round(seconds, 3),
     )
 

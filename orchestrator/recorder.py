@@ -18,7 +18,7 @@ from orchestrator import events as ev
 from orchestrator.agent import Effect, Json, Once
 from orchestrator.blobs import Blobs
 from orchestrator.canonical import canonical, sha256_of
-from orchestrator.errors import Divergence, EndOfRecording
+from orchestrator.errors import Divergence, EndOfRecording, ModelFault
 from orchestrator.journal import Journal, Record, run_digest
 from orchestrator.journal_writer import Draft
 from orchestrator.models.llm import Usage
@@ -52,7 +52,8 @@ class Recorder:
     def __post_init__(self) -> None:
         self._recorded = {(record.key, record.kind): record.body for record in self.records}
         for record in self.records:
-            if record.kind == "StepDone" and record.body["usage"] is not None:
+            paid = record.kind in ("StepDone", "StepFailed") and record.body is not None
+            if paid and record.body["usage"] is not None:
                 self.spent += Usage.model_validate(record.body["usage"])
 
     @property
@@ -134,6 +135,17 @@ class Recorder:
         self.spent += usage or Usage()
         await asyncio.shield(self.emit(key, event, duration_s=time.monotonic() - started))
         return Once(value, live=True)
+
+    async def note_failure(self, key: str, fault: ModelFault) -> None:
+        """Record what a failed call cost. It is no part of history: a resume tries it again."""
+        number = 1
+        while self.recorded(f"{key}/fault/{number}", "StepFailed") is not None:
+            number += 1
+        failed = ev.StepFailed(
+            step="model", fault=fault.kind, message=fault.message, usage=fault.usage
+        )
+        self.spent += fault.usage or Usage()
+        await self.emit(f"{key}/fault/{number}", failed)
 
     def _closed(self, key: str) -> bool:
         """Whether the work that this step belongs to has already handed in its report."""

@@ -84,7 +84,7 @@ class Work:
         if observation.source is None:
             raise ValueError("evidence needs a source")
         key = f"{self.path}/{name}"
-        evidence = ev.Evidence(
+        evidence = Evidence(
             id=evidence_id(key),
             sha256=self.put_blob(observation.text.encode("utf-8", "replace")),
             media_type=observation.media_type,

@@ -8,10 +8,14 @@ supervisor itself watches memory and processes, and nothing limits the processor
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import json
 import math
 import os
 import secrets
 import shutil
+import signal
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,7 +76,15 @@ class BubblewrapLaunch:
             address_space=max(LEAST_ADDRESS_SPACE, 4 * self.settings.memory_bytes),
             relay=OUTLET if self.settings.proxy_socket else None,
         )
-        return await spawn([*self._namespaces(), *payload.supervisor(confinement)], _nothing)
+        told, telling = os.pipe()
+        with os.fdopen(told, "rb") as pipe:
+            try:
+                command = [*self._namespaces("--info-fd", str(telling))]
+                command += payload.supervisor(confinement)
+                wire = await spawn(command, _nothing, pass_fds=(telling,))
+            finally:
+                os.close(telling)
+            return _killable(wire, await asyncio.to_thread(pipe.read))
 
     async def _try(self) -> None:
         process = await asyncio.create_subprocess_exec(
@@ -96,7 +108,7 @@ class BubblewrapLaunch:
                 "`--sandbox docker`.",
             )
 
-    def _namespaces(self) -> list[str]:
+    def _namespaces(self, *options: str) -> list[str]:
         root = os.geteuid() == 0
         command = [
             *("bwrap", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts"),
@@ -114,6 +126,7 @@ class BubblewrapLaunch:
             command += ["--ro-bind", str(self.settings.inputs.resolve()), "/workspace/inputs"]
         if self.settings.proxy_socket is not None:
             command += ["--ro-bind", str(self.settings.proxy_socket.resolve()), OUTLET]
+        command += options
         return [*command, "--setenv", "PATH", "/usr/local/bin:/usr/bin:/bin", "--chdir", "/", "--"]
 
 
@@ -123,6 +136,28 @@ _ORDINARY = ("--unshare-user", "--uid", str(USER), "--gid", str(USER))
 
 def _tmpfs(place: str, size: int, mode: str) -> tuple[str, ...]:
     return ("--size", str(size), "--perms", mode, "--tmpfs", place)
+
+
+def _killable(wire: Wire, told: bytes) -> Wire:
+    """Let `kill` end the box's PID 1, and so all of it: killing bwrap itself would not.
+
+    PID 1 forgets that it is to die with its parent when it changes its user.
+    """
+    try:
+        box = os.pidfd_open(json.loads(told)["child-pid"])
+    except (ValueError, KeyError, OSError):
+        return wire  # bwrap has failed already; its complaint says why
+
+    async def kill() -> None:
+        nonlocal box
+        if box >= 0:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(box, signal.SIGKILL)
+            os.close(box)
+            box = -1
+        await wire.kill()
+
+    return dataclasses.replace(wire, kill=kill)
 
 
 async def _nothing() -> None:

@@ -168,9 +168,10 @@ class Runner:
                 return None, "cancelled"
             if self._wake in ready:
                 os.read(self._wake, 4096)
+            within = counters.sample()
             if (status := _reap(child)) is not None:
                 return status, ""
-            if counters.sampling and not counters.sample():
+            if not within:
                 return None, "out_of_memory"
 
     def _cancelled(self) -> bool:

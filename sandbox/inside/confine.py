@@ -6,6 +6,7 @@ import ctypes
 import os
 import resource
 import signal
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from sandbox.inside import seccomp
 FILE_BYTES = 1 << 30
 OPEN_FILES = 1024
 PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 4, 36
+CAPABILITY_VERSION = 0x20080522
 RELAY_PORT = 3128
 
 
@@ -84,6 +86,7 @@ class Confinement:
             os.setgroups([])
             os.setresgid(self.uid, self.uid, self.uid)
             os.setresuid(self.uid, self.uid, self.uid)
+            _drop_capabilities()
         if self.filtered and (program := seccomp.program()) is not None:
             seccomp.install(program)
         for number in (signal.SIGPIPE, signal.SIGCHLD, signal.SIGINT, signal.SIGXFSZ):
@@ -105,6 +108,13 @@ class Confinement:
             _, most = resource.getrlimit(kind)
             amount = amount if most == resource.RLIM_INFINITY else min(amount, most)
             resource.setrlimit(kind, (amount, amount))
+
+
+def _drop_capabilities() -> None:
+    """The change of user leaves the inheritable ones, with which bubblewrap starts us."""
+    header = ctypes.create_string_buffer(struct.pack("Ii", CAPABILITY_VERSION, 0))
+    if ctypes.CDLL(None, use_errno=True).capset(header, ctypes.create_string_buffer(24)):
+        raise OSError(ctypes.get_errno(), "the capabilities could not be dropped")
 
 
 def protect_supervisor() -> None:

@@ -40,7 +40,8 @@ class Counters:
             return True
         processes = _others()
         allowed = self._confinement.processes
-        if allowed is not None and sum(map(_threads, processes)) >= allowed - 1:
+        # A bomb dies in less than a sample's time: most of the limit is taken for all of it.
+        if allowed is not None and sum(map(_threads, processes)) >= allowed * 3 // 4:
             self._sampled_processes = True
         if sum(map(_private_bytes, processes)) <= limit:
             return True

@@ -1,0 +1,107 @@
+// Where to press, what stands in the way, and small facts about one element.
+function describe(el) {
+  for (let node = el; node && node.nodeType === Node.ELEMENT_NODE; node = parentOf(node)) {
+    const role = roleAttribute(node) || node.localName;
+    const name = tidy(labelledBy(node) || node.getAttribute('aria-label') || node.innerText || '');
+    if (name || node === document.body) return `${role} ${quoted(name.slice(0, 80))}`;
+  }
+  return 'something without a name';
+}
+
+function aimAt(el) {
+  if (!el.isConnected) return { gone: true };
+  const target = el.nodeType === Node.ELEMENT_NODE ? el : parentOf(el);
+  if (target.matches(':disabled') || target.getAttribute('aria-disabled') === 'true') {
+    return { disabled: true };
+  }
+  const candidates = [target];
+  if (isDisguisedControl(target)) candidates.push(...(target.labels || []));
+  let cover = null;
+  for (const candidate of candidates) {
+    if (!candidate.getClientRects().length) continue;
+    candidate.scrollIntoView({ block: 'nearest', inline: 'nearest', behavior: 'instant' });
+    let spot = aim(candidate);
+    if (spot.x === undefined) {
+      candidate.scrollIntoView({ block: 'center', inline: 'center', behavior: 'instant' });
+      spot = aim(candidate);
+    }
+    const rect = candidate.getBoundingClientRect();
+    if (spot.x !== undefined) return { x: spot.x, y: spot.y, left: rect.left, top: rect.top };
+    cover = cover || spot.cover;
+  }
+  return { cover: cover ? describe(cover) : null };
+}
+
+function isAt(el, x, y) {
+  const hit = deepestAt(x, y);
+  return Boolean(hit) && holds(el, hit) ? null : describe(hit || document.body);
+}
+
+function boxOf(el) {
+  const rect = el.getBoundingClientRect();
+  return { x: rect.left, y: rect.top, width: rect.width, height: rect.height };
+}
+
+function kindOf(el) {
+  return {
+    role: roleOf(el), tag: el.localName, type: el.type || '', editable: el.isContentEditable,
+    value: 'value' in el ? String(el.value) : el.innerText, connected: el.isConnected,
+  };
+}
+
+function scrollOne(el, dx, dy, edge) {
+  const box = el || mainScroller();
+  if (edge === 'top') box.scrollTop = 0;
+  else if (edge === 'bottom') box.scrollTop = box.scrollHeight;
+  else box.scrollBy({ left: dx * box.clientWidth, top: dy * box.clientHeight, behavior: 'instant' });
+}
+
+function mainScroller() {
+  const page = document.scrollingElement || document.documentElement;
+  if (page.scrollHeight > page.clientHeight + 4) return page;
+  let best = page, most = 0;
+  for (const el of document.querySelectorAll('body *')) {
+    if (!isScrollable(el)) continue;
+    const rect = el.getBoundingClientRect();
+    if (rect.width * rect.height > most) { best = el; most = rect.width * rect.height; }
+  }
+  return best;
+}
+
+// What Enter is about to do in the field that has the focus, or null when it submits nothing.
+function enterIntent() {
+  let el = document.activeElement;
+  while (el && el.shadowRoot && el.shadowRoot.activeElement) el = el.shadowRoot.activeElement;
+  if (!el || el === document.body || el.localName === 'iframe') return null;
+  if (el.localName !== 'input' || !el.form) return el.localName === 'textarea' ? null : intent(el);
+  const button = [...el.form.elements].find(isSubmitter);
+  const found = button ? intent(button) : { ...intent(el), submits: true };
+  return { ...found, form: describeForm(el.form, button || null), submits: true };
+}
+
+function localItems() {
+  try { return Object.entries(localStorage).map(([name, value]) => ({ name, value })); }
+  catch { return []; } // a sandboxed or opaque document has none
+}
+
+// Numbers drawn over the controls for a picture; the returned function takes them away again.
+function mark(refs) {
+  const host = document.createElement('div');
+  host.style.cssText = 'all:initial;position:fixed;inset:0;z-index:2147483647;pointer-events:none';
+  const root = host.attachShadow({ mode: 'closed' });
+  for (const ref of refs) {
+    const el = nodeOf(ref);
+    const rect = el && isInView(el) && el.getBoundingClientRect();
+    if (!rect || !rect.width) continue;
+    const box = document.createElement('div');
+    box.style.cssText = `position:fixed;left:${rect.left}px;top:${rect.top}px;width:${rect.width}px;`
+      + `height:${rect.height}px;outline:2px solid #d00`;
+    const tag = document.createElement('span');
+    tag.textContent = ref;
+    tag.style.cssText = 'background:#d00;color:#fff;font:bold 11px sans-serif;padding:0 2px';
+    box.append(tag);
+    root.append(box);
+  }
+  document.documentElement.append(host);
+  return () => host.remove();
+}

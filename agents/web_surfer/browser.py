@@ -1,0 +1,181 @@
+"""Chromium: where it is, how it is started, and that it has no way out but the proxy.
+
+The one module that imports playwright. Knows nothing of pages; gives out one context per branch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.errors import NotReady
+from sandbox.egress import Egress, open_egress
+from sandbox.egress_policy import EgressPolicy
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser as Chromium
+    from playwright.async_api import BrowserContext as BrowserContext
+    from playwright.async_api import Dialog as Dialog
+    from playwright.async_api import Download as Download
+    from playwright.async_api import ElementHandle as ElementHandle
+    from playwright.async_api import FileChooser as FileChooser
+    from playwright.async_api import Frame as Frame
+    from playwright.async_api import JSHandle as JSHandle
+    from playwright.async_api import Page as Page
+    from playwright.async_api import Playwright
+    from playwright.async_api import Request as Request
+    from playwright.async_api import Response as Response
+    from playwright.async_api import Route as Route
+
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = (
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-features=DnsOverHttps,PreconnectToSearch,NetworkPrediction",
+    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+)
+# Without this chromium would reach loopback addresses past the proxy.
+BYPASS_NOTHING = "<-loopback>"
+
+
+@dataclass(frozen=True, slots=True)
+class WebSettings:
+    """How the browser is run. `policy` says what it may reach."""
+
+    policy: EgressPolicy = field(default_factory=EgressPolicy)
+    egress_log: Path | None = None
+    chromium: Path | None = None
+    width: int = 1280
+    height: int = 900
+    locale: str = "en-US"
+    timezone: str = "UTC"
+    goto_seconds: float = 15.0
+    observation_chars: int = 20_000
+    max_download_bytes: int = 50 * 1024 * 1024
+    storage: Any = None
+
+
+def find_chromium(configured: Path | None = None) -> Path:
+    """The browser to start; raises NotReady with the way to get one."""
+    named = configured or (
+        Path(os.environ["QUAESTOR_CHROMIUM"]) if os.environ.get("QUAESTOR_CHROMIUM") else None
+    )
+    if named is not None:
+        if named.is_file() and os.access(named, os.X_OK):
+            return named
+        raise NotReady(f"{named} is not a browser that can be started", fix="set QUAESTOR_CHROMIUM")
+    for program in PROGRAMS:
+        if found := shutil.which(program):
+            return Path(found)
+    downloaded = _playwright_download()
+    if downloaded is not None:
+        return downloaded
+    raise NotReady(
+        "no Chromium was found",
+        fix="install the package chromium, or run `playwright install chromium`",
+    )
+
+
+def browser_error() -> type[Exception]:
+    """What playwright raises, for `except` clauses of modules that must not import it."""
+    from playwright.async_api import Error
+
+    return Error
+
+
+@dataclass(slots=True)
+class Browser:
+    """One Chromium for all branches; it is started when the first page is needed."""
+
+    settings: WebSettings
+    egress: Egress
+    _chromium: Chromium | None = None
+    _playwright: Playwright | None = None
+    _starting: asyncio.Lock = field(default_factory=asyncio.Lock)  # one launch at a time
+
+    @property
+    def is_running(self) -> bool:
+        """Whether Chromium was started and has not crashed."""
+        return self._chromium is not None and self._chromium.is_connected()
+
+    async def new_context(self, branch: str, storage: Any) -> BrowserContext:
+        """A fresh context with its own cookies, whose traffic is logged under `branch`."""
+        chromium = await self._running()
+        credential = self.egress.credential(branch)
+        return await chromium.new_context(
+            accept_downloads=True,
+            locale=self.settings.locale,
+            permissions=[],
+            proxy={
+                "server": credential.server,
+                "bypass": BYPASS_NOTHING,
+                "username": credential.username,
+                "password": credential.password,
+            },
+            service_workers="block",
+            storage_state=storage,
+            timezone_id=self.settings.timezone,
+            viewport={"width": self.settings.width, "height": self.settings.height},
+        )
+
+    async def close(self) -> None:
+        """End Chromium and the driver behind it."""
+        chromium, playwright = self._chromium, self._playwright
+        self._chromium = self._playwright = None
+        if chromium is not None:
+            with contextlib.suppress(browser_error()):
+                await chromium.close()
+        if playwright is not None:
+            await playwright.stop()
+
+    async def _running(self) -> Chromium:
+        from playwright.async_api import async_playwright
+
+        async with self._starting:
+            if self._chromium is not None and self._chromium.is_connected():
+                return self._chromium
+            program = find_chromium(self.settings.chromium)
+            if self._playwright is None:
+                self._playwright = await async_playwright().start()
+            flags = [*FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+            try:
+                self._chromium = await self._playwright.chromium.launch(
+                    executable_path=program,
+                    args=flags,
+                    headless=True,
+                    proxy={"server": self.egress.server_url, "bypass": BYPASS_NOTHING},
+                )
+            except browser_error() as error:
+                reason = str(error).strip().splitlines()[0]
+                raise NotReady(
+                    f"{program} does not start: {reason}", fix="set QUAESTOR_CHROMIUM"
+                ) from error
+            return self._chromium
+
+
+@contextlib.asynccontextmanager
+async def open_browser(settings: WebSettings) -> AsyncIterator[Browser]:
+    """A browser behind its own proxy. Nothing is launched until the first page is needed."""
+    async with open_egress(settings.policy, settings.egress_log) as egress:
+        browser = Browser(settings, egress)
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+def _playwright_download() -> Path | None:
+    root = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or "~/.cache/ms-playwright").expanduser()
+    found = sorted(root.glob("chromium-*/chrome-linux*/chrome"))
+    found += sorted(root.glob("chromium-*/chrome-mac*/*.app/Contents/MacOS/*"))
+    return found[-1] if found else None

@@ -1,0 +1,370 @@
+// One walk over the composed tree that prints the page as lines. Writes nothing into the page:
+// the numbers live in a WeakMap, so that a node keeps its number for as long as it lives.
+const SILENT = new Set([
+  'script', 'style', 'noscript', 'template', 'head', 'meta', 'link', 'title', 'base', 'param',
+  'source', 'track', 'map',
+]);
+const LEAF_TEXT = 300;
+const VALUE_LENGTH = 2000;
+const OPTIONS = 25;
+const LONG_PAGE = 8; // screens; longer ones are shown near the viewport only
+const MARGIN = 0.25;
+
+const numbers = new WeakMap();
+const nodes = new Map();
+let nextNumber = 1;
+
+function refOf(el) {
+  let ref = numbers.get(el);
+  if (!ref) {
+    ref = nextNumber++;
+    numbers.set(el, ref);
+    nodes.set(ref, new WeakRef(el));
+  }
+  return ref;
+}
+
+function nodeOf(ref) {
+  const el = nodes.get(ref) && nodes.get(ref).deref();
+  return el && el.isConnected ? el : null;
+}
+
+// Gives an element the number it had before a restart.
+function adopt(fresh, old) {
+  const el = nodeOf(fresh);
+  if (!el) return;
+  numbers.set(el, old);
+  nodes.set(old, new WeakRef(el));
+}
+
+function outline(from, everything) {
+  nextNumber = from;
+  const out = [];
+  const skipped = { above: 0, below: 0 };
+  const walk = { out, skipped, controls: new WeakMap(), everything };
+  const context = rootContext();
+  const root = document.body || document.documentElement;
+  const tall = document.documentElement.scrollHeight > LONG_PAGE * innerHeight;
+  if (tall && !everything) {
+    context.range = [-MARGIN * innerHeight, (1 + MARGIN) * innerHeight];
+  }
+  const inner = root && lookInto(document.documentElement, context);
+  const body = inner && lookInto(root, inner);
+  if (body) visitChildren(root, body, 0, walk);
+  return {
+    lines: out, next: nextNumber, skipped, title: document.title, type: document.contentType,
+    scroll: [Math.round(scrollY), innerHeight, document.documentElement.scrollHeight],
+    long: tall && !everything,
+  };
+}
+
+function line(walk, depth, el, role, name, extra = '', text = '') {
+  const ref = refOf(el);
+  const head = `[${ref}] ${role}${name ? ' ' + quoted(name) : ''}`;
+  const y = Math.round(el.getBoundingClientRect().top);
+  walk.out.push({ d: depth, s: head + extra + text, y, refs: [[ref, role, name.slice(0, 80)]] });
+}
+
+function visitChildren(el, context, depth, walk) {
+  const run = { text: '', owner: null, owners: 0 };
+  gather(el, context, depth, walk, run);
+  flush(run, depth, walk);
+}
+
+function flush(run, depth, walk) {
+  const text = run.pre ? run.text.replace(/^\n+|\s+$/g, '') : tidy(run.text);
+  const owner = run.owner;
+  Object.assign(run, { text: '', owner: null, pre: false });
+  if (text && owner) line(walk, depth, owner, 'text', text);
+}
+
+function addText(run, el, text) {
+  if (!text.trim()) { if (run.text) run.text += ' '; return; }
+  if (!run.owner) run.owner = el;
+  else if (run.owner !== el && !holds(run.owner, el)) {
+    while (!holds(run.owner, el)) run.owner = parentOf(run.owner);
+  }
+  if (styleOf(el).whiteSpace.startsWith('pre')) run.pre = true;
+  run.text += text;
+}
+
+// Text and inline elements flow together into one line; everything else gets lines of its own.
+function gather(el, context, depth, walk, run) {
+  for (const child of childrenOf(el)) {
+    if (child.nodeType === Node.TEXT_NODE) {
+      if (!context.mute && showsText(el, context)) addText(run, el, child.data);
+      continue;
+    }
+    if (child.nodeType !== Node.ELEMENT_NODE || SILENT.has(child.localName)) continue;
+    if (child.localName === 'br') { run.text += run.pre ? '\n' : ' '; continue; }
+    const inner = lookInto(child, context);
+    if (!inner || isFarAway(child, context, walk)) continue;
+    if (flowsInline(child, context, walk)) {
+      const boxed = styleOf(child).display !== 'inline';
+      if (boxed) run.text += ' ';
+      gather(child, inner, depth, walk, run);
+      if (boxed) run.text += ' ';
+    } else {
+      flush(run, depth, walk);
+      visit(child, context, inner, depth, walk);
+    }
+  }
+}
+
+function isFarAway(el, context, walk) {
+  if (!context.range || styleOf(el).position === 'fixed') return false;
+  const rect = el.getBoundingClientRect();
+  if (!rect.height || el.scrollHeight > el.clientHeight + 1 && el.clientHeight) return false;
+  const above = rect.bottom < context.range[0];
+  if (!above && rect.top <= context.range[1]) return false;
+  const controls = 'a[href],button,input,select,textarea,[role],[tabindex],[onclick]';
+  walk.skipped[above ? 'above' : 'below'] += el.querySelectorAll(controls).length
+    + (el.matches(controls) ? 1 : 0);
+  return true;
+}
+
+function flowsInline(el, context, walk) {
+  const display = styleOf(el).display;
+  if (!display.startsWith('inline') && display !== 'contents') return false;
+  if (['img', 'iframe', 'label', 'object', 'embed', 'progress', 'meter'].includes(el.localName)) return false;
+  if (el.shadowRoot || hasControl(el, context, walk)) return false;
+  if (!context.delegated) return !Object.keys(el.dataset || {}).length || !el.textContent.trim();
+  return false;
+}
+
+function hasControl(el, context, walk) {
+  let known = walk.controls.get(el);
+  if (known === undefined) {
+    known = isInteractive(el, context) || controlsWithin(el, walk);
+    walk.controls.set(el, known);
+  }
+  return known;
+}
+
+function controlsWithin(el, walk) {
+  const inner = { pointer: styleOf(el).cursor === 'pointer' };
+  for (const child of childrenOf(el)) {
+    if (child.nodeType !== Node.ELEMENT_NODE || SILENT.has(child.localName)) continue;
+    if (styleOf(child).display === 'none') continue;
+    if (child.localName === 'iframe' || hasControl(child, inner, walk)) return true;
+  }
+  return false;
+}
+
+function visit(el, context, inner, depth, walk) {
+  const tag = el.localName;
+  if (tag === 'iframe' || tag === 'frame') { visitFrame(el, depth, walk); return; }
+  if (tag === 'label' && el.control) { visitLabel(el, inner, depth, walk); return; }
+  if (styleOf(el).visibility !== 'visible' && !el.childElementCount) return;
+  if (tag === 'tr' || roleAttribute(el) === 'row') { visitRow(el, context, inner, depth, walk); return; }
+  if (isInteractive(el, context) && styleOf(el).visibility === 'visible') {
+    visitControl(el, inner, depth, walk);
+    return;
+  }
+  if (tag === 'img' || roleAttribute(el) === 'img') { visitImage(el, inner, depth, walk); return; }
+  if (/^h[1-6]$/.test(tag) && !controlsWithin(el, walk)) {
+    const text = readableText(el, inner);
+    if (text) line(walk, depth, el, roleOf(el), text);
+    return;
+  }
+  if (tag === 'progress' || tag === 'meter' || roleAttribute(el) === 'progressbar') {
+    const value = el.value ?? el.getAttribute('aria-valuenow') ?? '';
+    line(walk, depth, el, 'progressbar', nameOf(el, ''), ` value="${value}"`);
+    return;
+  }
+  visitGroup(el, inner, depth, walk);
+}
+
+function visitFrame(el, depth, walk) {
+  const rect = el.getBoundingClientRect();
+  if (rect.width < 3 || rect.height < 3 || styleOf(el).visibility !== 'visible') return;
+  line(walk, depth, el, 'frame', tidy(el.title || el.name || ''));
+  walk.out[walk.out.length - 1].frame = refOf(el);
+}
+
+// A label says nothing new when its control is shown; it stands for a control that is not.
+function visitLabel(el, inner, depth, walk) {
+  const control = el.control;
+  const style = styleOf(control);
+  const shown = style.display !== 'none' && style.visibility === 'visible'
+    && control.getBoundingClientRect().width > 0 && parseFloat(style.opacity) >= TRANSPARENT;
+  if (shown || isDisguisedControl(control) && style.display !== 'none') {
+    visitChildren(el, { ...inner, mute: true }, depth, walk);
+    return;
+  }
+  line(walk, depth, el, roleOf(control), readableText(el, inner), stateText(statesOf(control)));
+}
+
+function visitImage(el, inner, depth, walk) {
+  const rect = el.getBoundingClientRect();
+  const name = nameOf(el, '');
+  if (name && rect.width > 3 && rect.height > 3) line(walk, depth, el, 'image', name);
+}
+
+function stateText(states) {
+  return states.length ? ` {${states.join(' ')}}` : '';
+}
+
+function visitControl(el, inner, depth, walk) {
+  const role = roleOf(el);
+  const field = ['input', 'select', 'textarea'].includes(el.localName);
+  const nested = !field && (controlsWithin(el, walk) || isContainer(el, role));
+  const text = field || role === 'editable' || nested ? '' : readableText(el, inner);
+  const long = text.length > LEAF_TEXT || role === 'canvas';
+  let name = nameOf(el, nested || long ? '' : text);
+  if (nested && role !== 'clickable' && !name && !field) name = ownText(el, inner);
+  const states = statesOf(el);
+  if (isInView(el) && !aim(el).x && !isDisguisedControl(el)) states.push('covered');
+  const shown = text && name !== text && !long && !name.includes(text) ? ` text=${quoted(text)}` : '';
+  const extra = stateText(states) + valueText(el, role) + shown + rangeText(el)
+    + linkText(el) + (name || field && el.placeholder ? '' : hintText(el, text));
+  if (role === 'clickable' && !name && nested && !ownText(el, inner) && !isListening(el)) {
+    visitChildren(el, inner, depth, walk);
+    return;
+  }
+  line(walk, depth, el, role, name, extra);
+  if (field || (!nested && !long)) return;
+  const quiet = { ...inner, delegated: inner.delegated || isListening(el) };
+  if (role !== 'editable') visitChildren(el, quiet, depth + 1, walk);
+}
+
+// A list that listens for its rows must show the rows, or nobody could name one of them.
+function isContainer(el, role) {
+  if (role !== 'clickable' && role !== 'draggable' && role !== 'listbox') return false;
+  const blocks = [...childrenOf(el)].filter((child) => child.nodeType === Node.ELEMENT_NODE
+    && !SILENT.has(child.localName) && styleOf(child).display !== 'none');
+  return blocks.length > 1 && (isListening(el) || blocks.some((b) => !styleOf(b).display.startsWith('inline')));
+}
+
+function ownText(el, inner) {
+  const own = [...childrenOf(el)].filter((n) => n.nodeType === Node.TEXT_NODE).map((n) => n.data);
+  return showsText(el, inner) ? tidy(own.join(' ')).slice(0, LEAF_TEXT) : '';
+}
+
+function isInView(el) {
+  const rect = el.getBoundingClientRect();
+  return rect.bottom > 0 && rect.top < innerHeight && rect.right > 0 && rect.left < innerWidth;
+}
+
+function cut(text) {
+  const more = text.length - VALUE_LENGTH;
+  return more > 0 ? `${quoted(text.slice(0, VALUE_LENGTH))} (+${more} characters)` : quoted(text);
+}
+
+function valueText(el, role) {
+  if (el.localName === 'select') return optionsText(el);
+  if (role === 'password') return ` value=masked(${el.value.length})`;
+  if (role === 'file input') {
+    return ` files=${quoted([...el.files].map((file) => file.name).join(', '))}`;
+  }
+  if (role === 'editable') return ` value=${cut(el.innerText)}`;
+  const typed = el.localName === 'textarea'
+    || (el.localName === 'input' && !['button', 'checkbox', 'radio'].includes(role));
+  if (!typed) return '';
+  const wish = el.placeholder ? ` placeholder=${quoted(el.placeholder)}` : '';
+  const fault = el.matches(':user-invalid') ? ` problem=${quoted(el.validationMessage)}` : '';
+  return ` value=${cut(el.value)}${el.value ? '' : wish}${fault}`;
+}
+
+function optionsText(el) {
+  const label = (option) => quoted(tidy(option.label || option.text)) + (option.selected ? '*' : '')
+    + (option.disabled ? ' (disabled)' : '');
+  const all = [...el.options];
+  const shown = all.slice(0, OPTIONS);
+  shown.push(...all.slice(OPTIONS).filter((option) => option.selected).slice(0, 3));
+  const more = all.length - shown.length;
+  return ` options=${shown.map(label).join(', ')}${more > 0 ? ` (+${more} more)` : ''}`;
+}
+
+function rangeText(el) {
+  if (el.localName === 'input' && ['range', 'number', 'date', 'time'].includes(el.type)) {
+    const parts = ['min', 'max', 'step'].filter((name) => el[name]).map((name) => `${name}=${el[name]}`);
+    return parts.length ? ` (${parts.join(' ')})` : '';
+  }
+  const now = el.getAttribute('aria-valuenow');
+  if (now === null) return el.localName === 'canvas' ? ` ${el.width}x${el.height}` : '';
+  const [least, most] = ['min', 'max'].map((side) => el.getAttribute(`aria-value${side}`));
+  return ` value="${now}" (min=${least} max=${most})`;
+}
+
+function linkText(el) {
+  if (el.localName !== 'a' || !el.href) return '';
+  const file = /\.(pdf|csv|tsv|xlsx?|docx?|pptx?|zip|json|xml|txt|gz)$/i.test(el.pathname);
+  if (el.protocol === 'mailto:' || el.protocol === 'tel:') return ` url=${quoted(el.href.slice(0, 120))}`;
+  if (!/^https?:$/.test(el.protocol) || (el.origin === location.origin && !file)) return '';
+  return ` url=${quoted(el.href.slice(0, 120))}`;
+}
+
+function hintText(el, text) {
+  const hint = text ? '' : hintOf(el).slice(0, 60);
+  return hint ? ` hint=${quoted(hint)}` : '';
+}
+
+// One line per row, with a number for each cell, unless a cell holds more than one thing.
+function visitRow(el, context, inner, depth, walk) {
+  const own = { ...walk, out: [] };
+  const cells = [];
+  for (const child of childrenOf(el)) {
+    if (child.nodeType !== Node.ELEMENT_NODE || SILENT.has(child.localName)) continue;
+    const look = lookInto(child, inner);
+    if (!look) continue;
+    const from = own.out.length;
+    if (isInteractive(child, inner)) visitControl(child, look, depth + 1, own);
+    else visitChildren(child, look, depth + 1, own);
+    if (own.out.length === from) line(own, depth + 1, child, 'text', '');
+    cells.push(own.out.slice(from));
+  }
+  if (!cells.length) return;
+  const handle = isInteractive(el, context) ? `[${refOf(el)}] row` : 'row';
+  const y = Math.round(el.getBoundingClientRect().top);
+  const refs = isInteractive(el, context) ? [[refOf(el), 'row', '']] : [];
+  if (cells.some((lines) => lines.length > 1 || lines[0].frame)) {
+    walk.out.push({ d: depth, s: handle, y, refs }, ...own.out);
+    return;
+  }
+  const bare = (text) => text.replace(/^(\[\d+\]) text( |$)/, '$1 ').replace(/\] $/, '] ""');
+  const s = `${handle}: ${cells.map(([cell]) => bare(cell.s)).join(' | ')}`;
+  walk.out.push({ d: depth, s, y, refs: [...refs, ...cells.flatMap(([cell]) => cell.refs)] });
+}
+
+function visitGroup(el, inner, depth, walk) {
+  const label = groupLabel(el, inner);
+  const context = scrollRange(el, inner);
+  context.delegated = context.delegated || isListening(el);
+  const at = walk.out.length;
+  visitChildren(el, context, label ? depth + 1 : depth, walk);
+  if (label && walk.out.length > at) {
+    const y = Math.round(el.getBoundingClientRect().top);
+    walk.out.splice(at, 0, { d: depth, s: label.text, y, refs: label.refs });
+  }
+}
+
+function isScrollable(el) {
+  const style = styleOf(el);
+  return el !== document.body && /auto|scroll/.test(style.overflowY)
+    && el.scrollHeight > el.clientHeight + 4 && el.clientHeight > 20;
+}
+
+function groupLabel(el) {
+  const explicit = roleAttribute(el);
+  const role = GROUP_ROLES.has(explicit) ? explicit : GROUPS[el.localName] || '';
+  const name = tidy(labelledBy(el) || el.getAttribute('aria-label') || '')
+    || (el.localName === 'fieldset' && tidy((el.querySelector('legend') || {}).textContent || ''));
+  const title = name ? ' ' + quoted(name.slice(0, 80)) : '';
+  if (isScrollable(el)) {
+    const where = `{at ${Math.round(el.scrollTop)} of ${el.scrollHeight - el.clientHeight} px}`;
+    const text = `[${refOf(el)}] ${role || 'scroll area'}${title} ${where}`;
+    return { text, refs: [[refOf(el), role || 'scroll area', name || '']] };
+  }
+  return role ? { text: `${role}${title}:`, refs: [] } : null;
+}
+
+function scrollRange(el, inner) {
+  const context = { ...inner };
+  if (!isScrollable(el) || !inner.range && el.scrollHeight <= LONG_PAGE * el.clientHeight) return context;
+  if (el.scrollHeight > LONG_PAGE * el.clientHeight) {
+    const rect = el.getBoundingClientRect();
+    context.range = [rect.top - MARGIN * rect.height, rect.bottom + MARGIN * rect.height];
+  }
+  return context;
+}

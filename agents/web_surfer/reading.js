@@ -1,0 +1,142 @@
+// The page as markdown, tables as rows, and what an action is about to do: for reading, extracting
+// and asking for approval.
+function markdown() {
+  const out = [];
+  const root = document.body || document.documentElement;
+  const inner = lookInto(root, rootContext());
+  if (inner) writeBlocks(root, inner, out, '');
+  return out.join('\n').replace(/\n{3,}/g, '\n\n').trim();
+}
+
+const SKIPPED_IN_TEXT = new Set([...SILENT, 'nav', 'button', 'select', 'input', 'textarea', 'svg', 'iframe']);
+
+function writeBlocks(el, context, out, indent) {
+  let text = '';
+  const end = () => { if (tidy(text)) out.push(indent + tidy(text), ''); text = ''; };
+  for (const child of childrenOf(el)) {
+    if (child.nodeType === Node.TEXT_NODE) {
+      if (showsText(el, context)) text += child.data;
+      continue;
+    }
+    if (child.nodeType !== Node.ELEMENT_NODE || SKIPPED_IN_TEXT.has(child.localName)) continue;
+    if (roleAttribute(child) === 'navigation') continue;
+    const inner = lookInto(child, context);
+    if (!inner) continue;
+    if (isInlineText(child)) { text += inlineText(child, inner); continue; }
+    end();
+    writeBlock(child, inner, out, indent);
+  }
+  end();
+}
+
+function isInlineText(el) {
+  return (styleOf(el).display.startsWith('inline') || el.localName === 'br')
+    && ![...el.querySelectorAll('*')].some((x) => !styleOf(x).display.startsWith('inline')
+      && styleOf(x).display !== 'none');
+}
+
+function inlineText(el, context) {
+  if (el.localName === 'br') return ' ';
+  if (el.localName === 'img') return el.alt && el.width > 3 ? ` ${el.alt} ` : '';
+  const text = readableText(el, context);
+  if (el.localName === 'a' && /^https?:/.test(el.href)) return text ? ` [${text}](${el.href}) ` : '';
+  if (el.localName === 'code') return ' `' + text + '` ';
+  return styleOf(el).display === 'inline' ? text && ` ${text} ` : ` ${text} `;
+}
+
+function writeBlock(el, inner, out, indent) {
+  const tag = el.localName;
+  if (/^h[1-6]$/.test(tag)) {
+    const text = readableText(el, inner);
+    if (text) out.push(`${'#'.repeat(Number(tag[1]))} ${text}`, '');
+  } else if (tag === 'pre') {
+    out.push('```', el.innerText.replace(/\s+$/, ''), '```', '');
+  } else if (tag === 'table') {
+    const rows = tableRows(el);
+    out.push(...rows.map((row) => `| ${row.map((cell) => cell.replace(/\|/g, '\\|')).join(' | ')} |`), '');
+  } else if (tag === 'li') {
+    const at = out.length;
+    writeBlocks(el, inner, out, indent + '  ');
+    if (out.length > at) out[at] = `${indent}- ${out[at].trim()}`;
+    if (out[out.length - 1] === '') out.pop();
+  } else {
+    writeBlocks(el, inner, out, indent);
+    if (tag === 'ul' || tag === 'ol') out.push('');
+  }
+}
+
+// The rows of a table, ARIA grids included; a merged cell is repeated where it reaches.
+function tableRows(table) {
+  const rows = [...table.querySelectorAll('tr,[role=row]')].filter(
+    (row) => row.closest('table,[role=table],[role=grid],[role=treegrid]') === table);
+  const grid = [];
+  rows.forEach((row, y) => {
+    grid[y] = grid[y] || [];
+    let x = 0;
+    for (const cell of row.children) {
+      const look = lookInto(cell, rootContext());
+      if (!look) continue;
+      while (grid[y][x] !== undefined) x += 1;
+      const text = readableText(cell, { ...look, backdrop: null });
+      const wide = Math.min(cell.colSpan || 1, 50), high = Math.min(cell.rowSpan || 1, 500);
+      for (let dy = 0; dy < high && y + dy < rows.length; dy += 1) {
+        for (let dx = 0; dx < wide; dx += 1) {
+          grid[y + dy] = grid[y + dy] || [];
+          grid[y + dy][x + dx] = text;
+        }
+      }
+      x += wide;
+    }
+  });
+  return grid.filter((row) => row.length).map((row) => Array.from(row, (cell) => cell ?? ''));
+}
+
+const TABLES = 'table,[role=table],[role=grid],[role=treegrid]';
+
+function tables() {
+  return [...document.querySelectorAll(TABLES)].filter((table) => table.getClientRects().length
+    && !table.parentElement.closest(TABLES)).map(tableRows).filter((rows) => rows.length);
+}
+
+function tableAround(el) {
+  const table = el.closest(TABLES) || el.querySelector(TABLES);
+  return table ? tableRows(table) : null;
+}
+
+// What a click or Enter on `el` is about to do, in facts and not in the page's words alone.
+function intent(el) {
+  const target = el.closest('button,a,input,label,[role=button],[role=link],[role=menuitem]') || el;
+  const form = target.form || (target.control && target.control.form) || el.closest('form');
+  const submits = Boolean(form) && isSubmitter(target);
+  const name = nameOf(target, readableText(target, rootContext())).slice(0, 200);
+  return {
+    name, role: roleOf(target), submits,
+    href: target.localName === 'a' ? target.href : '',
+    form: form ? describeForm(form, submits ? target : null) : null,
+  };
+}
+
+function intentAt(x, y) {
+  const el = deepestAt(x, y);
+  return el ? intent(el) : null;
+}
+
+function isSubmitter(el) {
+  if (el.localName === 'button') return el.type === 'submit';
+  return el.localName === 'input' && ['submit', 'image'].includes(el.type);
+}
+
+function describeForm(form, submitter) {
+  const get = (name) => HTMLFormElement.prototype.getAttribute.call(form, name);
+  const own = submitter && submitter.getAttribute('formmethod');
+  const action = (submitter && submitter.getAttribute('formaction')) || get('action') || '';
+  return {
+    method: (own || get('method') || 'get').toUpperCase(),
+    url: new URL(action, document.baseURI).href,
+    fields: [...form.elements].filter((field) => field.name || field.value).slice(0, 60).map((field) => ({
+      name: field.name || '', type: field.type || '',
+      autocomplete: field.getAttribute('autocomplete') || '',
+      value: field.type === 'password' ? '(masked)' : String(field.value || '').slice(0, 200),
+    })),
+  };
+}

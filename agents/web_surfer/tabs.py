@@ -1,0 +1,260 @@
+"""The open tabs of one branch, and everything that happens to them unasked: popups, dialogs,
+downloads, crashes, requests. Knows how to wait for a page to come to rest. Refuses to know tools.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from agents.web_surfer.browser import Browser, browser_error
+from agents.web_surfer.gating import Gate
+from agents.web_surfer.outline import Reader
+from agents.web_surfer.text import one_line
+from orchestrator.errors import ToolFailed
+
+if TYPE_CHECKING:
+    from agents.web_surfer.browser import BrowserContext, Dialog, Download, Page, Request, Route
+
+T = TypeVar("T")
+MAX_TABS = 12
+QUIET_MS, TIMER_MS, CALM_CAP_MS = 80, 800, 1500
+CAUSED_SECONDS = 5.0
+NAVIGATION_SECONDS = 15.0
+WAITED_FOR = frozenset({"document", "xhr", "fetch", "script", "stylesheet"})
+LOST_FORMS = "the browser was restarted; unsaved form input is lost"
+
+
+@dataclass
+class Tabs:  # no slots: playwright writes an attribute on the owner of a handler
+    """One browser context with its pages. `gate` decides on requests that change something."""
+
+    browser: Browser
+    branch: str
+    reader: Reader
+    gate: Gate
+    storage: Any = None
+    pages: list[Page] = field(default_factory=list)
+    active: int = 0
+    dialog: Dialog | None = None
+    notes: list[str] = field(default_factory=list)
+    downloads: list[Download] = field(default_factory=list)
+    _context: BrowserContext | None = None
+    _requests: dict[Request, float] = field(default_factory=dict)
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+    _opening: asyncio.Lock = field(default_factory=asyncio.Lock)  # one context per branch
+    _blocked: asyncio.Task[Any] | None = None
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether there is a context, and its browser has not crashed."""
+        return self._context is not None and self.browser.is_running
+
+    async def context(self) -> BrowserContext:
+        """The branch's own context, made when it is first needed."""
+        async with self._opening:
+            if self._context is None or not self.browser.is_running:
+                self._forget()
+                context = await self.browser.new_context(self.branch, self.storage)
+                await context.add_init_script(self.reader.init_script)
+                await context.route("**/*", self._guard)
+                context.on("page", self._page_opened)
+                context.on("request", self._request_begun)
+                context.on("requestfinished", self._request_ended)
+                context.on("requestfailed", self._request_ended)
+                self._context = context
+            return self._context
+
+    async def page(self) -> Page:
+        """The active page; opens an empty one if there is none."""
+        context = await self.context()
+        if not self.pages:
+            await context.new_page()
+        self.active = min(self.active, len(self.pages) - 1)
+        return self.pages[self.active]
+
+    async def new_page(self) -> Page:
+        """Open a tab and make it the active one."""
+        context = await self.context()
+        page = await context.new_page()
+        self.active = self.pages.index(page)
+        return page
+
+    async def close(self) -> None:
+        """Close the context and its pages."""
+        context = self._context
+        self._forget()
+        if context is not None and self.browser.is_running:
+            with contextlib.suppress(browser_error()):
+                await context.close()
+
+    async def race(self, action: Coroutine[Any, Any, T]) -> T | None:
+        """Do an action, but come back (with None) as soon as a dialog waits for an answer."""
+        task = asyncio.create_task(action)
+        try:
+            while not task.done():
+                self._news.clear()
+                if self.dialog is not None and not await self._wave_through(self.dialog):
+                    self._blocked = task
+                    return None
+                news = asyncio.create_task(self._news.wait())
+                await asyncio.wait({task, news}, return_when=asyncio.FIRST_COMPLETED)
+                news.cancel()
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        return task.result()
+
+    async def answer_dialog(self, *, accept: bool, text: str | None) -> None:
+        """Answer the open dialog and let the action that it had stopped come to its end."""
+        dialog, self.dialog = self.dialog, None
+        if dialog is None:
+            raise ToolFailed("no dialog is open")
+        with contextlib.suppress(browser_error()):
+            await (dialog.accept(text or "") if accept else dialog.dismiss())
+        blocked, self._blocked = self._blocked, None
+        if blocked is not None:
+            done, pending = await asyncio.wait({blocked}, timeout=NAVIGATION_SECONDS)
+            for task in pending:
+                task.cancel()
+            for task in done:
+                if task.exception() is not None and not isinstance(
+                    task.exception(), (ToolFailed, browser_error())
+                ):
+                    task.result()
+
+    async def settle(self, since: float) -> None:
+        """Wait for what an action that began at `since` has caused, never for a fixed time."""
+        await asyncio.sleep(0.02)
+        deadline = time.monotonic() + NAVIGATION_SECONDS
+        for _ in range(4):
+            page = await self.page()
+            await self._finish_navigation(page, since)
+            await self._calm(page)
+            if not await self._finish_caused(since, deadline) and not self._navigating(page, since):
+                return
+
+    def take_notes(self) -> list[str]:
+        """What happened since the last look; each thing is told once."""
+        notes, self.notes = self.notes, []
+        return notes
+
+    async def _finish_navigation(self, page: Page, since: float) -> None:
+        deadline = time.monotonic() + NAVIGATION_SECONDS
+        while self._navigating(page, since) and time.monotonic() < deadline:
+            await self._next_news(deadline)
+        with contextlib.suppress(browser_error()):
+            left = max(0.1, deadline - time.monotonic())
+            await page.wait_for_load_state("domcontentloaded", timeout=left * 1000)
+
+    async def _calm(self, page: Page) -> None:
+        with contextlib.suppress(TimeoutError, browser_error()):
+            async with asyncio.timeout(CALM_CAP_MS / 1000 + 1):
+                await self.reader.ask(page, "settled", QUIET_MS, TIMER_MS, CALM_CAP_MS)
+
+    async def _finish_caused(self, since: float, deadline: float) -> bool:
+        """Whether there was anything to wait for. What takes longer than the cap is a stream."""
+        waited = False
+        while self.gate.asking or self._caused(since):
+            waited = True
+            if not self.gate.asking and time.monotonic() > deadline:
+                break
+            await self._next_news(min(deadline, time.monotonic() + CAUSED_SECONDS))
+        return waited
+
+    def _caused(self, since: float) -> bool:
+        oldest = time.monotonic() - CAUSED_SECONDS
+        return any(
+            started >= since and started > oldest and request.resource_type in WAITED_FOR
+            for request, started in self._requests.items()
+        )
+
+    def _navigating(self, page: Page, since: float) -> bool:
+        return any(
+            started >= since
+            and request.resource_type == "document"
+            and request.is_navigation_request()
+            and request.frame == page.main_frame
+            for request, started in self._requests.items()
+        )
+
+    async def _next_news(self, deadline: float) -> None:
+        self._news.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(0.5, max(0.05, deadline - time.monotonic()))):
+                await self._news.wait()
+
+    async def _wave_through(self, dialog: Dialog) -> bool:
+        """Alerts and leave-this-page questions need no decision; the model is told of them."""
+        if dialog.type not in ("alert", "beforeunload"):
+            return False
+        self.dialog = None
+        said = f': "{one_line(dialog.message)}"' if dialog.message else ""
+        self.notes.append(f"{dialog.type} was closed{said}")
+        with contextlib.suppress(browser_error()):
+            await dialog.accept()
+        return True
+
+    async def _guard(self, route: Route, request: Request) -> None:
+        try:
+            passes = request.method in ("GET", "HEAD", "OPTIONS") or await self.gate.lets_through(
+                request
+            )
+            await (route.continue_() if passes else route.abort("aborted"))
+        except browser_error():
+            return  # the page was closed while its request was held
+
+    def _page_opened(self, page: Page) -> None:
+        page.on("dialog", self._dialog_opened)
+        page.on("download", self._download_begun)
+        page.on("close", self._page_closed)
+        page.on("crash", self._page_crashed)
+        self.pages.append(page)
+        if len(self.pages) > 1:
+            self.active = len(self.pages) - 1
+            self.notes.append(f"tab {len(self.pages)} was opened and is now the active one")
+        self._news.set()
+
+    def _page_closed(self, page: Page) -> None:
+        if page not in self.pages:
+            return
+        position = self.pages.index(page)
+        self.pages.remove(page)
+        if self.active >= position and self.active > 0:
+            self.active -= 1
+        self._news.set()
+
+    def _page_crashed(self, page: Page) -> None:
+        self.notes.append(f"the page {page.url} crashed; go to it again")
+        self._page_closed(page)
+
+    def _dialog_opened(self, dialog: Dialog) -> None:
+        self.dialog = dialog
+        self._news.set()
+
+    def _download_begun(self, download: Download) -> None:
+        self.downloads.append(download)
+        self._news.set()
+
+    def _request_begun(self, request: Request) -> None:
+        self._requests[request] = time.monotonic()
+        self._news.set()
+
+    def _request_ended(self, request: Request) -> None:
+        self._requests.pop(request, None)
+        self._news.set()
+
+    def _forget(self) -> None:
+        self._context = None
+        self.pages.clear()
+        self._requests.clear()
+        self.downloads.clear()
+        self.dialog = None
+        self.active = 0
+        if self._blocked is not None:
+            self._blocked.cancel()
+            self._blocked = None
