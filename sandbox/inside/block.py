@@ -168,8 +168,9 @@ class Runner:
                 return None, "cancelled"
             if self._wake in ready:
                 os.read(self._wake, 4096)
-            within = counters.sample()
-            if (status := _reap(child)) is not None:
+            status = _reap(child)
+            within = counters.sample(at_once=status is not None)
+            if status is not None:
                 return status, ""
             if not within:
                 return None, "out_of_memory"

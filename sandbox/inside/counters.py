@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import resource
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,6 +26,7 @@ class Counters:
         self._confinement = confinement
         self._killed = _counter(_KILLED, "oom_kill")
         self._refused = _counter(_REFUSED, "max")
+        self._next = 0.0
         self._sampled_memory = False
         self._sampled_processes = False
 
@@ -33,11 +35,12 @@ class Counters:
         """True when nobody but `sample` enforces the memory limit."""
         return self._confinement.memory is not None
 
-    def sample(self) -> bool:
-        """Look at every process; False when the memory limit is passed and all must die."""
-        limit = self._confinement.memory
-        if limit is None:
+    def sample(self, *, at_once: bool = False) -> bool:
+        """Look at every process, if it is time; False when the memory limit is passed."""
+        limit, now = self._confinement.memory, time.monotonic()
+        if limit is None or not (at_once or now >= self._next):
             return True
+        self._next = now + SAMPLE_S
         processes = _others()
         allowed = self._confinement.processes
         # A bomb dies in less than a sample's time: most of the limit is taken for all of it.
