@@ -8,76 +8,21 @@ import re
 from html.parser import HTMLParser
 from urllib.parse import urljoin
 
-_SILENT = frozenset(
-    (
-        "script",
-        "style",
-        "noscript",
-        "template",
-        "svg",
-        "nav",
-        "button",
-        "select",
-        "textarea",
-        "iframe",
-        "object",
-        "title",
-    )
-)
-_BLOCKS = frozenset(
-    (
-        "p",
-        "div",
-        "section",
-        "article",
-        "main",
-        "header",
-        "footer",
-        "aside",
-        "ul",
-        "ol",
-        "li",
-        "table",
-        "tr",
-        "dl",
-        "dt",
-        "dd",
-        "blockquote",
-        "pre",
-        "hr",
-        "figure",
-        "figcaption",
-        "form",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "fieldset",
-        "details",
-        "summary",
-        "address",
-        "body",
-    )
-)
-_VOID = frozenset(
-    (
-        "area",
-        "base",
-        "br",
-        "col",
-        "embed",
-        "hr",
-        "img",
-        "input",
-        "link",
-        "meta",
-        "source",
-        "track",
-        "wbr",
-    )
-)
+# fmt: off
+_SILENT = frozenset({
+    "script", "style", "noscript", "template", "svg", "nav", "button", "select", "textarea",
+    "iframe", "object", "title",
+})
+_BLOCKS = frozenset({
+    "p", "div", "section", "article", "main", "header", "footer", "aside", "ul", "ol", "li",
+    "table", "tr", "dl", "dt", "dd", "blockquote", "pre", "hr", "figure", "figcaption", "form",
+    "h1", "h2", "h3", "h4", "h5", "h6", "fieldset", "details", "summary", "address", "body",
+})
+_VOID = frozenset({
+    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track",
+    "wbr",
+})
+# fmt: on
 _HIDING_STYLE = re.compile(
     r"display\s*:\s*none|visibility\s*:\s*hidden|opacity\s*:\s*0(?![.\d])|font-size\s*:\s*0", re.I
 )

@@ -83,7 +83,9 @@ function roleOf(el) {
 function readableText(el, context) {
   const parts = [];
   const collect = (node, around) => {
+    const folded = node.localName === 'details' && !node.open;
     for (const child of childrenOf(node)) {
+      if (folded && child.localName !== 'summary') continue;
       if (child.nodeType === Node.TEXT_NODE) {
         if (showsText(node, around)) parts.push(child.data);
       } else if (child.nodeType === Node.ELEMENT_NODE && !SILENT.has(child.localName)) {

@@ -90,7 +90,9 @@ function addText(run, el, text) {
 
 // Text and inline elements flow together into one line; everything else gets lines of its own.
 function gather(el, context, depth, walk, run) {
+  const folded = el.localName === 'details' && !el.open;
   for (const child of childrenOf(el)) {
+    if (folded && child.localName !== 'summary') continue;
     if (child.nodeType === Node.TEXT_NODE) {
       if (!context.mute && showsText(el, context)) addText(run, el, child.data);
       continue;
@@ -217,7 +219,7 @@ function visitControl(el, inner, depth, walk) {
   if (isInView(el) && !aim(el).x && !isDisguisedControl(el)) states.push('covered');
   const shown = text && name !== text && !long && !name.includes(text) ? ` text=${quoted(text)}` : '';
   const extra = stateText(states) + valueText(el, role) + shown + rangeText(el)
-    + linkText(el) + (name || field && el.placeholder ? '' : hintText(el, text));
+    + linkText(el) + (name || nested || field && el.placeholder ? '' : hintText(el, text));
   if (role === 'clickable' && !name && nested && !ownText(el, inner) && !isListening(el)) {
     visitChildren(el, inner, depth, walk);
     return;
@@ -231,9 +233,14 @@ function visitControl(el, inner, depth, walk) {
 // A list that listens for its rows must show the rows, or nobody could name one of them.
 function isContainer(el, role) {
   if (role !== 'clickable' && role !== 'draggable' && role !== 'listbox') return false;
-  const blocks = [...childrenOf(el)].filter((child) => child.nodeType === Node.ELEMENT_NODE
-    && !SILENT.has(child.localName) && styleOf(child).display !== 'none');
-  return blocks.length > 1 && (isListening(el) || blocks.some((b) => !styleOf(b).display.startsWith('inline')));
+  if (['table', 'tbody', 'ul', 'ol', 'dl'].includes(el.localName)) return true;
+  const parts = [...childrenOf(el)].filter((child) => child.nodeType === Node.ELEMENT_NODE
+    ? !SILENT.has(child.localName) && styleOf(child).display !== 'none'
+    : child.nodeType === Node.TEXT_NODE && child.data.trim());
+  if (parts.length === 1 && parts[0].nodeType === Node.ELEMENT_NODE) return isContainer(parts[0], role);
+  const elements = parts.filter((part) => part.nodeType === Node.ELEMENT_NODE);
+  return elements.length > 1
+    && (isListening(el) || elements.some((b) => !styleOf(b).display.startsWith('inline')));
 }
 
 function ownText(el, inner) {

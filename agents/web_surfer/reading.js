@@ -13,7 +13,9 @@ const SKIPPED_IN_TEXT = new Set([...SILENT, 'nav', 'button', 'select', 'input', 
 function writeBlocks(el, context, out, indent) {
   let text = '';
   const end = () => { if (tidy(text)) out.push(indent + tidy(text), ''); text = ''; };
+  const folded = el.localName === 'details' && !el.open;
   for (const child of childrenOf(el)) {
+    if (folded && child.localName !== 'summary') continue;
     if (child.nodeType === Node.TEXT_NODE) {
       if (showsText(el, context)) text += child.data;
       continue;

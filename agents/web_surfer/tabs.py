@@ -175,10 +175,7 @@ class Tabs:  # no slots: playwright writes an attribute on the owner of a handle
 
     def _navigating(self, page: Page, since: float) -> bool:
         return any(
-            started >= since
-            and request.resource_type == "document"
-            and request.is_navigation_request()
-            and request.frame == page.main_frame
+            started >= since and request.resource_type == "document" and _loads_into(request, page)
             for request, started in self._requests.items()
         )
 
@@ -258,3 +255,13 @@ class Tabs:  # no slots: playwright writes an attribute on the owner of a handle
         if self._blocked is not None:
             self._blocked.cancel()
             self._blocked = None
+
+
+def _loads_into(request: Request, page: Page) -> bool:
+    """Whether it is a navigation of the page itself. One without a frame opens a new page."""
+    if not request.is_navigation_request():
+        return False
+    try:
+        return bool(request.frame == page.main_frame)
+    except browser_error():
+        return True

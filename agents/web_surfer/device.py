@@ -1,0 +1,318 @@
+"""The surfer's device: one branch's tabs with everything that has to be true around an action.
+
+Before it: the page is restored, no dialog is open, irreversible acts are approved. After it: the
+page has come to rest, downloads are saved, and the page is shown. Knows no tools.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
+
+from agents.web_surfer.acting import Hand
+from agents.web_surfer.approving import Act
+from agents.web_surfer.browser import Browser, browser_error
+from agents.web_surfer.downloading import PDF, Downloads
+from agents.web_surfer.gating import Gate
+from agents.web_surfer.outline import Descriptor, Outline, Reader, fit
+from agents.web_surfer.ports import Ports
+from agents.web_surfer.tabs import LOST_FORMS, Tabs
+from agents.web_surfer.text import neutral, one_line
+from orchestrator.agent import Json, Observation, Source
+from orchestrator.errors import ToolFailed
+from sandbox.egress import VERDICT_HEADER
+
+if TYPE_CHECKING:
+    from agents.web_surfer.browser import Page
+
+
+class Device:
+    """Acts on and shows the pages of one branch."""
+
+    def __init__(self, browser: Browser, ports: Ports, branch: str, storage: Json = None) -> None:
+        self.browser = browser
+        self.ports = ports
+        self.branch = branch
+        self.reader = Reader()
+        self.gate = Gate(ports)
+        self.tabs = Tabs(browser, branch, self.reader, self.gate, storage)
+        self.downloads = Downloads(ports, browser.settings.max_download_bytes)
+        self.looked_at = ""
+        self._recalled: Json = None
+        self._standing: Json = None
+        self._verdicts_seen = 0
+        self._shown: list[str] = []
+        self._shown_url = ""
+        self._local: dict[str, Any] = {}
+
+    async def page(self) -> Page:
+        return await self.tabs.page()
+
+    async def hand(self) -> Hand:
+        return Hand(await self.page(), self.reader)
+
+    def recall(self, snapshot: Json) -> None:
+        """Stand like this again before the next live step."""
+        if snapshot is not None:
+            self._recalled = snapshot
+
+    async def ready(self, *, dialog_allowed: bool = False) -> None:
+        """Restore what a crash or a resume took away; refuse to act past an open dialog."""
+        if self._recalled is not None:
+            await self.restore(self._recalled)
+        elif self._standing is not None and not self.tabs.is_alive:
+            await self.restore(self._standing)
+        if self.tabs.dialog is not None:
+            await self.tabs.race(asyncio.sleep(0))
+        dialog = self.tabs.dialog
+        if dialog is not None and not dialog_allowed:
+            raise ToolFailed(
+                f'a {dialog.type} dialog is open: "{one_line(dialog.message)}"; '
+                "answer it first with dialog(accept, text)"
+            )
+
+    async def do(
+        self, action: Callable[[Hand], Awaitable[object]], *, element: str = ""
+    ) -> Observation:
+        """Act, wait until the page has come to rest, and show it."""
+        since = time.monotonic()
+        hand = await self.hand()
+
+        async def whole() -> None:
+            await action(hand)
+            await self.tabs.settle(since)
+
+        with self.gate.watching(hand.page, element) as doing:
+            try:
+                await self.tabs.race(whole())
+            except browser_error() as error:
+                if not hand.page.is_closed():
+                    raise ToolFailed(one_line(str(error))) from error
+        if doing.fault is not None:
+            raise doing.fault
+        return await self.show()
+
+    async def open_url(self, url: str) -> Observation:
+        """Load a URL in the active tab, and tell a refused host from an unreachable one."""
+        since = time.monotonic()
+        page = await self.page()
+        said: list[str] = []
+
+        async def whole() -> None:
+            said.extend(await load(page, url, self.browser.settings.goto_seconds))
+            await self.tabs.settle(since)
+
+        try:
+            await self.tabs.race(whole())
+        except browser_error() as error:
+            if not self.tabs.downloads:
+                raise ToolFailed(self._why_not_loaded(url, str(error))) from error
+        return await self.show(said)
+
+    async def travel(self, way: Literal["back", "forward"]) -> Observation:
+        """Go through the active tab's history."""
+        since = time.monotonic()
+        page = await self.page()
+        left = page.url
+        move = page.go_back if way == "back" else page.go_forward
+
+        async def whole() -> None:
+            await move(wait_until="commit", timeout=self.browser.settings.goto_seconds * 1000)
+            await self.tabs.settle(since)
+
+        try:
+            await self.tabs.race(whole())
+        except browser_error() as error:
+            raise ToolFailed(one_line(str(error))) from error
+        if page.url == left and self.tabs.dialog is None:
+            raise ToolFailed(f"there is no page to go {way} to in this tab")
+        return await self.show()
+
+    async def answer_dialog(self, *, accept: bool, text: str | None) -> Observation:
+        """Answer the open dialog; saying yes to a confirmation has to be approved."""
+        await self.ready(dialog_allowed=True)
+        page, dialog, since = await self.page(), self.tabs.dialog, time.monotonic()
+        if dialog is None:
+            raise ToolFailed("no dialog is open")
+        if accept and dialog.type == "confirm":
+            said = one_line(dialog.message)
+            details = Act("accept", page.url, f'confirm dialog "{said}"').details(
+                "it says yes to a confirmation"
+            )
+            await self.gate.ask(details)
+        with self.gate.watching(page, "dialog") as doing:
+            await self.tabs.answer_dialog(accept=accept, text=text)
+            await self.tabs.race(self.tabs.settle(since))
+        if doing.fault is not None:
+            raise doing.fault
+        return await self.show()
+
+    async def show(self, said: Sequence[str] = ()) -> Observation:
+        """The active page as an observation, with what there is to say about it."""
+        pending, self.tabs.downloads = self.tabs.downloads, []
+        self.tabs.notes += [*said, *await self.downloads.collect(pending)]
+        page = await self.page()
+        outline = None if self.tabs.dialog is not None else await self._outline(page)
+        if outline is not None and outline.content_type == PDF:
+            self.tabs.notes += await self.downloads.keep_displayed(page)
+        url = page.url
+        lines = [] if outline is None else fit(outline, self.browser.settings.observation_chars)
+        header = await self._header(page, outline, lines)
+        self._shown, self._shown_url = lines, url
+        self._standing = await self._snapshot(outline)
+        text = neutral("\n".join([*header, "---", *lines] if lines else header))
+        return Observation(
+            text=text,
+            source=Source(kind="url", ref=url),
+            page=url,
+            snapshot=self._standing,
+        )
+
+    def say(self, url: str, text: str, locator: str = "") -> Observation:
+        """A short result that leaves the page as it is."""
+        return Observation(
+            text=text,
+            source=Source(kind="url", ref=url),
+            locator=locator,
+            page=url,
+            snapshot=self._standing,
+        )
+
+    async def restore(self, snapshot: Json) -> None:
+        """Make the tabs again from a snapshot; elements keep their numbers."""
+        self._recalled = None
+        await self.tabs.close()
+        self.tabs.storage = snapshot["storage"]
+        self._local = {origin["origin"]: origin for origin in snapshot["storage"]["origins"]}
+        refs = {int(ref): Descriptor(*found) for ref, found in snapshot["refs"].items()}
+        self.reader.remember(snapshot["url"], refs, snapshot["next_ref"])
+        for url in snapshot["tabs"] or [snapshot["url"]]:
+            page = await self.tabs.new_page()
+            if url.startswith(("http://", "https://")):
+                with contextlib.suppress(browser_error()):
+                    milliseconds = self.browser.settings.goto_seconds * 1000
+                    await page.goto(url, wait_until="domcontentloaded", timeout=milliseconds)
+                    await page.evaluate(f"window.scrollTo(0, {int(snapshot['scroll'])})")
+        self.tabs.active = min(snapshot["active"], max(0, len(self.tabs.pages) - 1))
+        self.tabs.take_notes()
+        self.tabs.notes.append(LOST_FORMS)
+        await self.tabs.race(self.tabs.settle(time.monotonic()))
+
+    async def storage(self) -> Json:
+        """Cookies and local storage, in the shape that a new context takes."""
+        if not self.tabs.is_alive:
+            return self.tabs.storage or {"cookies": [], "origins": []}
+        context = await self.tabs.context()
+        return {"cookies": await context.cookies(), "origins": list(self._local.values())}
+
+    def refusals(self) -> list[str]:
+        """What the proxy did not let through since the last look."""
+        verdicts = self.browser.egress.verdicts(self.branch)
+        fresh = verdicts[self._verdicts_seen :]
+        self._verdicts_seen = len(verdicts)
+        unique = {(v.host, v.verdict): v for v in fresh if v.verdict in ("refused", "unreachable")}
+        return [f"{v.verdict}: {v.host}:{v.port} ({v.reason})" for v in unique.values()]
+
+    def _why_not_loaded(self, url: str, message: str) -> str:
+        host = urlsplit(url).hostname or url
+        refusals = self.refusals()
+        if refusals:
+            return one_line(f"{host} was not loaded: {'; '.join(refusals)}")
+        found = re.search(r"net::(ERR_[A-Z_]+)", message)
+        return one_line(f"{host} was not loaded: {found.group(1) if found else message}")
+
+    async def _outline(self, page: Page) -> Outline | None:
+        try:
+            return await self.tabs.race(self.reader.read(page))
+        except (TimeoutError, browser_error()):
+            self.tabs.notes.append("the page does not respond")
+            return None
+
+    async def _header(self, page: Page, outline: Outline | None, lines: list[str]) -> list[str]:
+        header = [f"url: {page.url}"]
+        if outline is not None:
+            header.append(f"title: {one_line(outline.title, 200)}")
+            header += _scroll_lines(outline)
+        if len(self.tabs.pages) > 1:
+            header.append("tabs: " + await self._tab_list())
+        header += [f"note: {one_line(note)}" for note in self.tabs.take_notes()]
+        header += [f"network policy: {one_line(refusal)}" for refusal in self.refusals()[:4]]
+        if self.tabs.dialog is not None:
+            dialog = self.tabs.dialog
+            header.append(f'dialog: {dialog.type} "{one_line(dialog.message)}"')
+            header.append("answer it with dialog(accept, text) before anything else")
+        elif lines and self._shown_url == page.url and lines == self._shown:
+            header.append("changed: nothing since the last look")
+        return header
+
+    async def _tab_list(self) -> str:
+        parts = []
+        for number, page in enumerate(self.tabs.pages, 1):
+            mark = "*" if number - 1 == self.tabs.active else ""
+            parts.append(f"{mark}{number} {one_line(page.url, 80)}")
+        return " | ".join(parts)
+
+    async def _snapshot(self, outline: Outline | None) -> Json:
+        page = await self.page()
+        if outline is not None:
+            await self._remember_local(page)
+        refs = outline.refs if outline is not None else {}
+        return {
+            "url": page.url,
+            "tabs": [tab.url for tab in self.tabs.pages],
+            "active": self.tabs.active,
+            "scroll": outline.scroll[0] if outline is not None else 0,
+            "storage": await self.storage(),
+            "refs": {str(ref): list(found) for ref, found in refs.items()},
+            "next_ref": self.reader.next_ref,
+        }
+
+    async def _remember_local(self, page: Page) -> None:
+        parts = urlsplit(page.url)
+        if parts.scheme not in ("http", "https"):
+            return
+        with contextlib.suppress(TimeoutError, browser_error()):
+            items = await self.reader.ask(page, "localItems")
+            origin = f"{parts.scheme}://{parts.netloc}"
+            self._local[origin] = {"origin": origin, "localStorage": items}
+
+
+async def load(page: Page, url: str, seconds: float) -> list[str]:
+    """Go to a URL and say what is worth knowing: slow, redirected, not found."""
+    from_redirect = []
+    for attempt in (1, 2):
+        try:
+            response = await page.goto(url, wait_until="domcontentloaded", timeout=seconds * 1000)
+            break
+        except browser_error() as error:
+            if "Timeout" in str(error):
+                return [f"still loading after {seconds:g} seconds; this is what is there"]
+            if attempt == 2 or "interrupted by another navigation" not in str(error):
+                raise
+    if response is None:
+        return []
+    if response.headers.get(VERDICT_HEADER.lower()) is not None:
+        raise ToolFailed(one_line(await response.text()))
+    if response.request.redirected_from is not None:
+        from_redirect = [f"redirected from {url}"]
+    if response.status >= 400:
+        from_redirect.append(f"the server answered with HTTP {response.status}")
+    return from_redirect
+
+
+def _scroll_lines(outline: Outline) -> list[str]:
+    at, screen, height = outline.scroll
+    if height <= screen + 4:
+        return []
+    below = max(0.0, (height - at - screen) / max(1, screen))
+    line = f"scroll: at {at} of {height - screen} px, {below:.1f} screens below"
+    if outline.long:
+        above_n, below_n = outline.skipped
+        line += f" (only the part near the viewport is shown; controls: {above_n} above, {below_n}"
+        line += " below)"
+    return [line]

@@ -1,0 +1,47 @@
+"""What a surfer needs from its surroundings, injected so that it can be used alone.
+
+Without them it fails closed: nothing risky is approved, nothing is saved, nothing is uploaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.errors import ToolFailed
+
+Approve = Callable[[dict[str, Any]], Awaitable[bool]]
+Save = Callable[[str, bytes], Awaitable[str]]
+Load = Callable[[str], Awaitable[bytes]]
+KeepImage = Callable[[bytes], str]
+
+
+async def approve_nothing(details: dict[str, Any]) -> bool:
+    """Deny."""
+    return False
+
+
+async def save_nowhere(name: str, content: bytes) -> str:
+    """Refuse to save."""
+    raise ToolFailed(f"{name} was not saved: there is no workspace here")
+
+
+async def load_nothing(path: str) -> bytes:
+    """Refuse to read."""
+    raise ToolFailed(f"{path} cannot be read: there is no workspace here")
+
+
+def keep_no_image(content: bytes) -> str:
+    """Refuse to keep a picture."""
+    raise ToolFailed("pictures are not available here")
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """`approve` may answer or raise; `save` returns the workspace path; `keep_image` the sha256."""
+
+    approve: Approve = approve_nothing
+    save: Save = save_nowhere
+    load: Load = load_nothing
+    keep_image: KeepImage = keep_no_image
