@@ -50,14 +50,14 @@ async def _from_registry(
     tree: Path, recipe: Recipe, engine: Engine | None, air_gapped: bool | None, progress: Progress
 ) -> bool:
     """Take the base from a registry; False when it has to be bootstrapped."""
-    if air_gapped or engine is None:
+    if air_gapped or (engine is None and air_gapped is None):
         return False
     progress(f"Fetching {BASE_IMAGE}")
-    if not await asyncio.to_thread(engine.pull, BASE_IMAGE):
+    if engine is None or not await asyncio.to_thread(engine.pull, BASE_IMAGE):
         if air_gapped is False:
             raise NotReady(
                 f"The image {BASE_IMAGE} could not be fetched.",
-                fix="Check the network, or build with `--air-gapped`.",
+                fix="Check the engine and the network, or build with `--air-gapped`.",
             )
         progress("No registry answers; building from Debian packages instead")
         return False

@@ -117,8 +117,8 @@ class Runner:
             else:
                 _kill_descendants(child)
             try:
-                while os.waitpid(-1, 0)[0]:
-                    pass
+                # One at a time: the children of the dead become ours and have to be killed too.
+                os.waitpid(-1, 0)
             except ChildProcessError:
                 return
 
