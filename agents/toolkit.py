@@ -10,7 +10,7 @@ import inspect
 import json
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
@@ -74,13 +74,23 @@ def tool(
 
 def tools_of(owner: object) -> dict[str, Tool]:
     """Every tool of an object (or module), in the order in which they are written."""
-    found: dict[str, Tool] = {}
     names = list(vars(owner)) if inspect.ismodule(owner) else _attribute_order(type(owner))
-    for name in names:
-        function = getattr(owner, name, None)
-        marks = getattr(function, "__tool__", None)
-        if isinstance(marks, ToolMarks) and function is not None:
-            found[name] = make_tool(function, marks)
+    found = ((name, getattr(owner, name, None)) for name in names)
+    return {name: make_tool(f, marks) for name, f in found if f and (marks := _marks(f))}
+
+
+def tools_of_class(
+    cls: type, call: Callable[[str, dict[str, Any]], Awaitable[Observation]]
+) -> dict[str, Tool]:
+    """The tools of a class whose object does not exist yet; `call(name, arguments)` does them."""
+    found: dict[str, Tool] = {}
+    for name in _attribute_order(cls):
+        function = getattr(cls, name, None)
+        marks = _marks(function)
+        if function is None or marks is None:
+            continue
+        built = make_tool(function, marks)
+        found[name] = replace(built, function=_calling(call, name))
     return found
 
 
@@ -89,6 +99,8 @@ def make_tool(function: ToolFunction, marks: ToolMarks) -> Tool:
     signature = inspect.signature(function, eval_str=True)
     fields: dict[str, Any] = {}
     for parameter in signature.parameters.values():
+        if parameter.name == "self":
+            continue
         if parameter.annotation is inspect.Parameter.empty:
             raise TypeError(f"{function.__qualname__}: parameter {parameter.name} has no type")
         missing = parameter.default is inspect.Parameter.empty
@@ -102,6 +114,20 @@ def make_tool(function: ToolFunction, marks: ToolMarks) -> Tool:
     description = inspect.cleandoc(function.__doc__ or "")
     spec = ToolSpec(name=name, description=description, parameters=schema)
     return Tool(spec, arguments, function, marks)
+
+
+def _marks(function: object) -> ToolMarks | None:
+    marks = getattr(function, "__tool__", None)
+    return marks if isinstance(marks, ToolMarks) else None
+
+
+def _calling(
+    call: Callable[[str, dict[str, Any]], Awaitable[Observation]], name: str
+) -> ToolFunction:
+    async def run(**arguments: Any) -> Observation:
+        return await call(name, arguments)
+
+    return run
 
 
 def _attribute_order(cls: type) -> list[str]:

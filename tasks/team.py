@@ -12,10 +12,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from agents.web_surfer.agent import WebParts
-
 from agents.computer_terminal import ComputerTerminal
 from agents.roster import Parts, assemble
+from agents.web_surfer.agent import WebParts
 from agents.workspace import Workspace
 from orchestrator.agent import Agent, Artifact
 from orchestrator.blobs import Blobs
@@ -66,7 +65,7 @@ async def open_team(
             settings=settings,
             workspace=workspace,
             terminal=ComputerTerminal(workspace),
-            web=WebParts(settings.web, run, blobs, settings.home / "egress.jsonl"),
+            web=WebParts(settings.web, run, blobs, settings.home / "logs" / f"{run}.egress.jsonl"),
             person_present=person_present,
         )
         agents = assemble(parts)

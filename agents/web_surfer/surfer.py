@@ -88,11 +88,12 @@ class WebSurfer:
         credential = browser.egress.credential(branch)
         return cls(device, make_search(search, credential), search)
 
-    async def branch(self, name: str) -> WebSurfer:
+    async def branch(self, name: str, ports: Ports | None = None) -> WebSurfer:
         """A second surfer on the same browser, with a copy of the cookies and its own tabs."""
         device = self._device
         storage = await device.storage()
-        made = WebSurfer.on(device.browser, device.ports, self._search_settings, name, storage)
+        ports = ports or device.ports
+        made = WebSurfer.on(device.browser, ports, self._search_settings, name, storage)
         self._branches.append(made)
         return made
 
