@@ -65,7 +65,7 @@ class FileSurfer:
             lines.append(f"... and {len(document.parts) - OUTLINE_PARTS} more parts")
         text = "\n".join(lines)
         if document.parts:
-            text += f"\n\nBeginning of {document.parts[0].anchor}:\n{_page(document.parts[0], 1)}"
+            text += f"\n\nBeginning of {document.parts[0].anchor}:\n{_beginning(document.parts[0])}"
         return _observation(path, "outline", text)
 
     @tool(direct=True)
@@ -73,7 +73,7 @@ class FileSurfer:
         """Read one part of a document by its number or anchor; long parts come in pages."""
         path, document = await self._document(path)
         found = _part(document, part)
-        return _observation(path, found.anchor, _page(found, page, PAGE_CHARS))
+        return _observation(path, found.anchor, _page(found, page))
 
     @tool(direct=True)
     async def grep(self, pattern: str, path: str = "", max_hits: int = 30) -> Observation:
@@ -120,12 +120,30 @@ def _part(document: Conversion, wanted: str) -> Part:
     raise ToolFailed(f"there is no part {wanted!r}; the parts are 1 to {len(parts)}: {there}")
 
 
-def _page(part: Part, page: int, size: int = PREVIEW_CHARS) -> str:
-    pages = max(1, -(-len(part.text) // size))
-    if not 1 <= page <= pages:
-        raise ToolFailed(f"{part.anchor} has pages 1 to {pages}")
-    text = part.text[(page - 1) * size : page * size]
-    return text if pages == 1 else f"{text}\n[page {page} of {pages} of {part.anchor}]"
+def _page(part: Part, page: int) -> str:
+    pages = _pieces(part.text, PAGE_CHARS)
+    if not 1 <= page <= len(pages):
+        raise ToolFailed(f"{part.anchor} has pages 1 to {len(pages)}")
+    text = pages[page - 1]
+    return text if len(pages) == 1 else f"{text}\n[page {page} of {len(pages)} of {part.anchor}]"
+
+
+def _beginning(part: Part) -> str:
+    first = _pieces(part.text, PREVIEW_CHARS)[0]
+    left = len(part.text) - len(first)
+    return f"{first}\n[{left} more characters: read shows them]" if left else first
+
+
+def _pieces(text: str, size: int) -> list[str]:
+    """A text in pieces that end at line ends where they can: half a number is a wrong number."""
+    pieces, start = [], 0
+    while start < len(text):
+        end = start + size
+        if end < len(text):
+            end = text.rfind("\n", start, end) + 1 or end
+        pieces.append(text[start:end])
+        start = end
+    return pieces or [""]
 
 
 def _hits(document: Conversion, wanted: re.Pattern[str]) -> list[tuple[str, int, str]]:

@@ -19,8 +19,8 @@ from tasks.demo.speaking import decision, no_way_on
 TASK = re.compile(
     r"approved supplier.*?\b(\d[\d,]*) units of part ([A-Z0-9][\w-]*\d\w*)", re.DOTALL
 )
-SITE = re.compile(r"https?://[^\s\"',;)]+")
-CHEAPEST = re.compile(r"^cheapest: (.+?), (.+)$", re.MULTILINE)
+SITE = re.compile(r"https?://[^\s\"',;)]+[^\s\"',;).]")
+CHEAPEST = re.compile(r"^cheapest: (.+), (?:total (EUR [\d.,]+)|no approved .*)$", re.MULTILINE)
 MEMBER = re.compile(r"^- (\w+): ", re.MULTILINE)
 ONLY_THE_DEMO = (
     "the scripted model only plays the demo's procurement question and cannot work on this task; "
@@ -35,6 +35,7 @@ class Source:
 
     id: str
     agent: str
+    step: str
     words: tuple[str, ...]
     first: str
     other: str
@@ -94,6 +95,7 @@ def _sources(part: str, sheet: str, text: str, site: str) -> tuple[Source, ...]:
         Source(
             "prices",
             "FileSurfer",
+            f"read the prices of part {part} in {sheet}",
             ("price",),
             f"Read {sheet}. {offers}",
             f"Look for the part in every file, however its number is written. {offers}",
@@ -101,6 +103,7 @@ def _sources(part: str, sheet: str, text: str, site: str) -> tuple[Source, ...]:
         Source(
             "terms",
             "FileSurfer",
+            f"read suppliers, discounts and the shipping rule in {text}",
             ("status", "discount"),
             f"Read {text}. {terms}",
             f"Look for these words in every file. {terms}",
@@ -108,6 +111,7 @@ def _sources(part: str, sheet: str, text: str, site: str) -> tuple[Source, ...]:
         Source(
             "site",
             "WebSurfer",
+            f"look up the stock of part {part} and the shipping rates on {site}",
             ("stock", "shipping"),
             f"Open {site} and search for part {part}. {stock}",
             f"Open {site} and find part {part} without the search, from link to link. {stock}",
@@ -127,10 +131,10 @@ def _open(question: Question) -> str:
     total = f"the total of each approved supplier for {units} units of part {part}, delivered"
     facts.append({"id": "totals", "kind": "to_derive", "text": total})
     present = [source for source in question.sources if source.agent in question.roster]
-    steps = [(source.id, source.first, source.agent) for source in present]
-    steps.append((COMPUTING, _computing(question), "Coder"))
+    steps = [(source.id, source.step, source.agent) for source in present]
+    steps.append((COMPUTING, "compute the totals and name the cheapest", "Coder"))
     plan = [
-        {"id": name, "text": text, "agent": agent, "state": "todo"} for name, text, agent in steps
+        {"id": name, "text": text, "agent": agent, "state": "doing"} for name, text, agent in steps
     ]
     return decision(facts=facts, plan=plan, assignments=_assignments(question, present, ""))
 
@@ -169,7 +173,7 @@ def _go_on(question: Question, figures: Figures, reports: list[Told]) -> str:
     lacking = [
         source
         for source in question.sources
-        if any(word in source.words for word in _wanting(figures))
+        if _wanting(figures) & set(source.words)
         and source.agent in question.roster
         and f"{source.id}-again" not in tried
     ]
@@ -179,8 +183,10 @@ def _go_on(question: Question, figures: Figures, reports: list[Told]) -> str:
         return decision(assignments=_assignments(question, [], _known(figures)))
     if not lacking:
         return no_way_on(_why_not(question, figures, reports))
+    complete = [s for s in question.sources if not _wanting(figures) & set(s.words)]
     return decision(
         facts=_found(figures, reports),
+        plan=[{"id": source.id, "state": "done"} for source in complete],
         making_progress=any(figures.tables.values()),
         reason="missing: " + "; ".join(figures.missing),
         assignments=_assignments(question, lacking, _known(figures)),
@@ -239,11 +245,11 @@ def _finish(question: Question, figures: Figures, found: list[Told], computed: T
         answer = f"No approved supplier can deliver {wanted} from stock."
     else:
         verb = "is the cheapest approved supplier" if len(names) == 1 else "are equally cheap"
-        answer = f"{' and '.join(names)} {verb} for {wanted}: {cheapest[0][1]} delivered."
+        answer = f"{' and '.join(names)} {verb} for {wanted}, delivered: {cheapest[0][1]} in total."
         answer += "".join(f"\n{line}" for line in shown)
     if left_out:
         answer += "\nLeft out: " + "; ".join(left_out) + "."
-    total = f"totals computed, {cheapest[0][0]}: {cheapest[0][1]}"
+    total = "the totals were computed: " + "; ".join(lines)
     facts = _found(figures, found)
     facts.append(
         {"id": "totals", "kind": "found", "text": total, "evidence": list(computed.evidence)}

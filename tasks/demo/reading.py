@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,8 @@ REPORT = re.compile(
 )
 REPORT_EVIDENCE = re.compile(r"^evidence ([\d.]+): ", re.MULTILINE)
 CONTROL = re.compile(r'\[(\d+)\] ([a-z][a-z ]*?)(?: "([^"]*)")?(?=[ {|]|$)', re.MULTILINE)
+CUT = re.compile(r"[^\n]*\n\[cut: \d+ more characters\]\s*\Z")
+"""A text that was cut ends in the middle of a line, and half a number is a wrong number."""
 AMOUNT = re.compile(r"\d[\d,.]*")
 GAP = re.compile(r"\s{2,}")
 KEY_COLUMN = "supplier"
@@ -78,6 +80,11 @@ def section(text: str, tag: str) -> str:
     return found[1] if found else ""
 
 
+def prompt_of(request: Request) -> str:
+    """The first thing that the model was told: the lead's task, or a worker's brief."""
+    return next((m.content for m in request.messages if m.role == "user"), "")
+
+
 def steps(request: Request) -> list[Step]:
     """The tool calls so far, each with its result. They pair up by order: over an endpoint
     without tools the ids are not the same on both sides."""
@@ -99,7 +106,7 @@ def told(texts: Iterable[str]) -> Iterator[Told]:
                 assignment,
                 agent,
                 status,
-                fenced[1] if fenced else "",
+                CUT.sub("", fenced[1]) if fenced else "",
                 tuple(REPORT_EVIDENCE.findall(rest)),
             )
 
@@ -109,22 +116,27 @@ def controls(text: str) -> list[Control]:
     return [Control(int(ref), role, name) for ref, role, name in CONTROL.findall(text)]
 
 
-def records(text: str) -> list[Record]:
+def records(text: str, header: Sequence[str] = ()) -> list[Record]:
     """The rows of every table with a supplier column: column name -> cell.
 
-    A table is lines of cells; any line without cells, or a new line of column names, ends it."""
+    A table is lines of cells; any line without cells, or a new line of column names, ends it.
+    `header` are the column names of a table that the text goes on with."""
     found: list[Record] = []
-    header: list[str] = []
     for line in text.splitlines():
         row = cells(line)
         if len(row) < 2:
-            header = []
-        elif KEY_COLUMN in (cell.lower() for cell in row):
+            header = ()
+        elif is_header(row):
             header = row
         elif header and len(row) <= len(header):
             pairs = zip(header, row, strict=False)
             found.append({name: cell for name, cell in pairs if name and not name.isdigit()})
     return found
+
+
+def is_header(row: Sequence[str]) -> bool:
+    """Whether these cells are the column names of a table of suppliers."""
+    return KEY_COLUMN in (cell.lower() for cell in row)
 
 
 def column(row: Record, word: str) -> str | None:

@@ -22,7 +22,7 @@ from tasks.demo.reading import (
 from tasks.demo.speaking import calls, report
 from tasks.demo.workers import QUOTED, instruction, part_in
 
-ADDRESS = re.compile(r"https?://[^\s\"',;)]+")
+ADDRESS = re.compile(r"https?://[^\s\"',;)]+[^\s\"',;).]")
 ROW = re.compile(r"^\s*(?:\[\d+\] )?row:", re.MULTILINE)
 SEARCHES = ("searchbox", "textbox")
 MAX_STEPS = 30

@@ -7,6 +7,7 @@ Words in quotation marks in an instruction are what to look for: a column name o
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from orchestrator.agent import Json, ReportStatus
 from orchestrator.models.llm import Completion, Request
@@ -14,7 +15,10 @@ from tasks.demo.figures import Figures, gather
 from tasks.demo.reading import (
     Record,
     Step,
+    cells,
     column,
+    is_header,
+    prompt_of,
     records,
     same,
     section,
@@ -30,13 +34,14 @@ UNITS = re.compile(r"\b(\d[\d,]*) units\b")
 QUOTED = re.compile(r'"([^"]+)"')
 OUTLINE = re.compile(r"^(\d+)\. .+ \(\d+ characters\)", re.MULTILINE)
 PAGE = re.compile(r"\[page (\d+) of (\d+) of ")
+PAGE_NOTE = re.compile(r"\n\[page \d+ of \d+ of [^\n]*\]\s*\Z")
 MISREAD = re.compile(r"InvalidOperation|ConversionSyntax")
 MAX_READS = 30
 
 
 def instruction(request: Request) -> str:
     """What a worker is asked to do."""
-    return section(request.messages[1].content, "instruction")
+    return section(prompt_of(request), "instruction")
 
 
 def part_in(text: str) -> str:
@@ -48,7 +53,7 @@ def part_in(text: str) -> str:
 def file_surfer(request: Request) -> Completion:
     """Open the files that are named, or that hold the words; read them whole; report the rows."""
     asked, done = instruction(request), steps(request)
-    listed = section(request.messages[1].content, "attachments").splitlines()
+    listed = section(prompt_of(request), "attachments").splitlines()
     paths = [path for line in listed if (path := line.rpartition(" (")[0]) in asked]
     if not paths:
         searched = [step for step in done if step.tool == "grep"]
@@ -67,7 +72,7 @@ def file_surfer(request: Request) -> Completion:
 
 def coder(request: Request) -> Completion:
     """Write a program over the figures, mend it once if it could not read a number, report."""
-    brief, asked, done = request.messages[1].content, instruction(request), steps(request)
+    brief, asked, done = prompt_of(request), instruction(request), steps(request)
     figures = gather([*(item.text for item in told([brief])), asked], part_in(asked))
     if figures.missing:
         return report(request, "failed", "cannot compute: missing " + "; ".join(figures.missing))
@@ -113,26 +118,42 @@ def _unread(opened: dict[Json, Step], done: list[Step]) -> list[dict[str, Json]]
 
 def _report_rows(request: Request, asked: str, done: list[Step]) -> Completion:
     part, words = part_in(asked), [word.lower() for word in QUOTED.findall(asked)]
+    read = [step for step in done if step.tool == "read" and not step.failed]
     rows: list[Record] = []
     lines: list[str] = []
     missing, evidence = [], []
     for word in words:
-        found = False
-        for step in (step for step in done if step.tool == "read" and not step.failed):
-            fitting = [row for row in records(step.body) if _fits(row, word, part)]
-            said = sentences(step.body, word)
-            rows += [row for row in fitting if row not in rows]
-            lines += [line for line in said if line not in lines]
-            if fitting or said:
-                found = True
-                evidence.append(step.evidence or "")
-        if not found:
+        fitting = [pair for pair in _rows(read) if _fits(pair[1], word, part)]
+        said = [(step, line) for step in read for line in sentences(step.body, word)]
+        rows += [row for _, row in fitting if row not in rows]
+        lines += [line for _, line in said if line not in lines]
+        evidence += [step.evidence or "" for step, _ in (*fitting, *said)]
+        if not fitting and not said:
             missing.append(word)
     failures = [step.shown for step in done if step.failed]
     gaps = [f'not found: "{word}"' + (f" of part {part}" if part else "") for word in missing]
     text = "\n\n".join([*([written(rows)] if rows else []), *lines, *gaps, *failures])
     status: ReportStatus = "failed" if missing or not words else "done"
     return report(request, status, text or "nothing was asked for in quotation marks", evidence)
+
+
+def _rows(read: list[Step]) -> Iterator[tuple[Step, Record]]:
+    """The table rows of what was read. A table goes on over the pages and parts of a file, which
+    name its columns only once."""
+    header: dict[Json, list[str]] = {}
+    for step in sorted(read, key=_place):
+        path = step.arguments.get("path")
+        body = PAGE_NOTE.sub("", step.body)
+        for row in records(body, header.get(path, ())):
+            yield step, row
+        named = [names for line in body.splitlines() if is_header(names := cells(line))]
+        if named:
+            header[path] = named[-1]
+
+
+def _place(step: Step) -> tuple[str, int, int]:
+    arguments = step.arguments
+    return str(arguments["path"]), int(arguments["part"]), int(arguments.get("page", 1))
 
 
 def _fits(row: Record, word: str, part: str) -> bool:
