@@ -60,8 +60,9 @@ _STATUS: dict[str, str] = {
 
 @dataclass(slots=True)
 class Passage:
-    """One request through the proxy, as it is logged."""
+    """One request through the proxy, as it is logged. `number` counts up from 1."""
 
+    number: int
     time: str
     branch: str
     method: str
@@ -89,6 +90,7 @@ class Egress:
     policy: EgressPolicy
     server_url: str
     passages: deque[Passage] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    count: int = 0
     _passwords: dict[str, str] = field(default_factory=dict)
 
     def credential(self, branch: str) -> Credential:
@@ -97,14 +99,19 @@ class Egress:
         password = self._passwords.setdefault(name, secrets.token_urlsafe(24))
         return Credential(self.server_url, name, password)
 
-    def verdicts(self, branch: str, host: str = "") -> list[Passage]:
-        """What was not let through for this branch (and host), oldest first."""
+    def begin(self, branch: str, method: str) -> Passage:
+        """A new passage, which is counted but not yet remembered: its host is not known."""
+        self.count += 1
+        return Passage(self.count, datetime.now(UTC).isoformat(), branch, method, "", 0)
+
+    def verdicts(self, branch: str, after: int = 0) -> list[Passage]:
+        """What was not let through for this branch since passage number `after`."""
         return [
             passage
             for passage in self.passages
-            if passage.branch == branch.replace(":", "_")
+            if passage.number > after
+            and passage.branch == branch.replace(":", "_")
             and passage.verdict != "passed"
-            and host in ("", passage.host)
         ]
 
     def branch_of(self, authorization: str) -> str | None:
@@ -194,7 +201,7 @@ class _Gate:
         if branch is None:
             await _ask_for_credential(reader, writer)
             return
-        passage = Passage(datetime.now(UTC).isoformat(), branch, method, "", 0)
+        passage = self.egress.begin(branch, method)
         started = time.monotonic()
         try:
             async with asyncio.timeout(self.egress.policy.max_seconds):

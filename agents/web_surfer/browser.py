@@ -41,7 +41,7 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--disable-features=DnsOverHttps,PreconnectToSearch,NetworkPrediction",
+    "--autofill-server-url=about:blank",  # or the fields of every form are sent to a server
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
 )
 # Without this chromium would reach loopback addresses past the proxy.

@@ -45,7 +45,7 @@ class Device:
         self.looked_at = ""
         self._recalled: Json = None
         self._standing: Json = None
-        self._verdicts_seen = 0
+        self._passages_seen = 0
         self._shown: list[str] = []
         self._shown_url = ""
         self._local: dict[str, Any] = {}
@@ -90,6 +90,9 @@ class Device:
         with self.gate.watching(hand.page, element) as doing:
             try:
                 await self.tabs.race(whole())
+            except TimeoutError as error:
+                await self.tabs.give_up(hand.page)
+                raise ToolFailed(f"{hand.page.url} stopped responding and was closed") from error
             except browser_error() as error:
                 if not hand.page.is_closed():
                     raise ToolFailed(one_line(str(error))) from error
@@ -154,6 +157,7 @@ class Device:
 
     async def show(self, said: Sequence[str] = ()) -> Observation:
         """The active page as an observation, with what there is to say about it."""
+        await self.tabs.trim()
         pending, self.tabs.downloads = self.tabs.downloads, []
         self.tabs.notes += [*said, *await self.downloads.collect(pending)]
         page = await self.page()
@@ -212,9 +216,8 @@ class Device:
 
     def refusals(self) -> list[str]:
         """What the proxy did not let through since the last look."""
-        verdicts = self.browser.egress.verdicts(self.branch)
-        fresh = verdicts[self._verdicts_seen :]
-        self._verdicts_seen = len(verdicts)
+        fresh = self.browser.egress.verdicts(self.branch, self._passages_seen)
+        self._passages_seen = self.browser.egress.count
         unique = {(v.host, v.verdict): v for v in fresh if v.verdict in ("refused", "unreachable")}
         return [f"{v.verdict}: {v.host}:{v.port} ({v.reason})" for v in unique.values()]
 

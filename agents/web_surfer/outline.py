@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from agents.web_surfer.browser import ElementHandle, Frame, JSHandle, Page
 
 FRAME_SECONDS = 3.0
+PAGE_SECONDS = 10.0
 MAX_FRAMES = 25
 MAX_FRAME_DEPTH = 4
 STALE_TRIES = 2
@@ -215,7 +216,7 @@ class Reader:
     async def _ask(self, frame: Frame, name: str, *arguments: Any) -> Any:
         for attempt in (1, 2):
             try:
-                async with asyncio.timeout(FRAME_SECONDS):
+                async with asyncio.timeout(FRAME_SECONDS if frame.parent_frame else PAGE_SECONDS):
                     walker = await self._walker(frame)
                     return await walker.evaluate(f"(w, rest) => w.{name}(...rest)", list(arguments))
             except browser_error():

@@ -135,6 +135,8 @@ class WebSurfer:
     @tool(direct=True)
     async def search(self, query: str, count: int = 8) -> Observation:
         """Search the web: titles, URLs and snippets. Then open a result with goto or fetch."""
+        if not self._device.browser.settings.policy.enabled:
+            raise ToolFailed("the web is switched off for this run")
         hits = await self._search.search(query, max(1, min(count, 20)))
         if not hits:
             return Observation(text=f"no results for {query!r}", failed=True)

@@ -25,6 +25,7 @@ MAX_TABS = 12
 QUIET_MS, TIMER_MS, CALM_CAP_MS = 80, 800, 1500
 CAUSED_SECONDS = 5.0
 NAVIGATION_SECONDS = 15.0
+ACT_SECONDS = 75.0
 WAITED_FOR = frozenset({"document", "xhr", "fetch", "script", "stylesheet"})
 LOST_FORMS = "the browser was restarted; unsaved form input is lost"
 
@@ -93,21 +94,42 @@ class Tabs:  # no slots: playwright writes an attribute on the owner of a handle
                 await context.close()
 
     async def race(self, action: Coroutine[Any, Any, T]) -> T | None:
-        """Do an action, but come back (with None) as soon as a dialog waits for an answer."""
+        """Do an action, but come back (with None) as soon as a dialog waits for an answer. Raises
+        TimeoutError when the page does not respond; a held question does not count."""
         task = asyncio.create_task(action)
+        deadline = time.monotonic() + ACT_SECONDS
         try:
             while not task.done():
                 self._news.clear()
                 if self.dialog is not None and not await self._wave_through(self.dialog):
                     self._blocked = task
                     return None
+                if self.gate.asking:
+                    deadline = time.monotonic() + ACT_SECONDS
+                elif time.monotonic() > deadline:
+                    raise TimeoutError
                 news = asyncio.create_task(self._news.wait())
-                await asyncio.wait({task, news}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({task, news}, timeout=1, return_when=asyncio.FIRST_COMPLETED)
                 news.cancel()
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, TimeoutError):
             task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
             raise
         return task.result()
+
+    async def give_up(self, page: Page) -> None:
+        """Close a page whose scripts never end."""
+        with contextlib.suppress(TimeoutError, browser_error()):
+            async with asyncio.timeout(CAUSED_SECONDS):
+                await page.close()
+        self._page_closed(page)
+
+    async def trim(self) -> None:
+        """Close the oldest of too many tabs: a page may open them without end."""
+        while len(self.pages) > MAX_TABS:
+            oldest = self.pages[1 if self.active == 0 else 0]
+            self.notes.append(f"tab {self.pages.index(oldest) + 1} was closed: too many are open")
+            await self.give_up(oldest)
 
     async def answer_dialog(self, *, accept: bool, text: str | None) -> None:
         """Answer the open dialog and let the action that it had stopped come to its end."""

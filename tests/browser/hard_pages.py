@@ -72,7 +72,8 @@ PAGES: dict[str, bytes] = {
         "<a href=/prices.csv download='prices 2024.csv'>Prices</a> <a href=/paper.pdf>Paper</a>"
     ),
     "/hidden": page(
-        "<p>visible words</p><p style='opacity:0'>ghost one</p><p style='display:none'>ghost two</p>"
+        "<p>visible words</p><p style='opacity:0'>ghost one</p>"
+        "<p style='display:none'>ghost two</p>"
         "<p style='visibility:hidden'>ghost three</p>"
         "<p style='position:absolute;left:-9999px'>ghost four</p>"
         "<p style='font-size:0'>ghost five</p><p style='color:#fff'>ghost six</p>"
@@ -203,7 +204,12 @@ PAGES: dict[str, bytes] = {
         SHOW
         + "<style>.s input{position:absolute;opacity:0}.s span{display:inline-block;width:40px;"
         "height:20px;background:#888;position:relative;z-index:1}</style><label class=s>"
-        "<input type=checkbox id=b onchange='say(String(b.checked))'><span></span> Dark mode</label>"
+        "<input type=checkbox id=b onchange='say(String(b.checked))'><span></span>"
+        " Dark mode</label>"
+    ),
+    "/endless": page("<button onclick='for (;;) {}'>Spin</button>"),
+    "/bomb": page(
+        "<button onclick='for (let i = 0; i < 20; i++) open(\"/second?\" + i)'>Many</button>"
     ),
     "/slow-article": page("<h1>Article</h1><p>Body <a href=/second>link</a>.</p><ul><li>one</ul>"),
 }

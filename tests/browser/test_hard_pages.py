@@ -7,6 +7,7 @@ import time
 import pytest
 from browser.conftest import Office, Pilot
 
+from agents.web_surfer import tabs
 from orchestrator.errors import ToolFailed
 
 
@@ -312,3 +313,19 @@ async def test_nothing_changed_is_said(pilot: Pilot) -> None:
 
 async def test_a_missing_page_is_named_with_its_status(pilot: Pilot) -> None:
     assert "HTTP 404" in await pilot.goto("/nowhere")
+
+
+async def test_a_page_whose_script_never_ends_is_closed(
+    pilot: Pilot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tabs, "ACT_SECONDS", 3.0)
+    await pilot.goto("/endless")
+    with pytest.raises(ToolFailed, match="stopped responding"):
+        await pilot.click('button "Spin"')
+    assert "Welcome" in await pilot.goto("/plain")
+
+
+async def test_a_page_cannot_open_tabs_without_end(pilot: Pilot) -> None:
+    await pilot.goto("/bomb")
+    text = await pilot.click('button "Many"')
+    assert text.count("/second?") <= tabs.MAX_TABS + 1
