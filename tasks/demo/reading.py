@@ -21,8 +21,10 @@ REPORT = re.compile(
     r'<report assignment="([^"]*)" agent="([^"]*)" status="([^"]*)">\n(.*?)\n</report>', re.DOTALL
 )
 REPORT_EVIDENCE = re.compile(r"^evidence ([\d.]+): ", re.MULTILINE)
-CONTROL = re.compile(r'\[(\d+)\] ([a-z][a-z ]*?)(?: "([^"]*)")?(?=[ {|]|$)', re.MULTILINE)
-CUT = re.compile(r"[^\n]*\n\[cut: \d+ more characters\]\s*\Z")
+CONTROL = re.compile(
+    r'\[(\d+)\] ([a-z][a-z0-9]*(?: input)?)(?: "([^"]*)")?(?=[ {|]|$)', re.MULTILINE
+)
+CUT = re.compile(r"\n?[^\n]*\n\[cut: \d+ more characters\]\s*\Z")
 """A text that was cut ends in the middle of a line, and half a number is a wrong number."""
 AMOUNT = re.compile(r"\d[\d,.]*")
 GAP = re.compile(r"\s{2,}")
@@ -180,7 +182,7 @@ def sentences(text: str, word: str) -> list[str]:
 
 
 def plain(text: str) -> str:
-    """Letters and digits alone: HX-4420 and hx 4420 are the same."""
+    """Letters and digits alone: AB-12 and ab 12 are the same."""
     return re.sub(r"[^a-z0-9]", "", text.lower())
 
 

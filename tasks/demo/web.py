@@ -118,7 +118,7 @@ def _report(
         f'not found: "{word}" for part {part}; the last page said: {_last(done)}'
         for word in lacking
     ]
-    text = "\n\n".join([*([table] if table else []), *gaps])
+    text = "\n\n".join([*gaps, *([table] if table else [])])
     evidence = [step.evidence or "" for step, _ in found]
     return report(request, "failed" if lacking else "done", text, evidence)
 

@@ -132,7 +132,8 @@ def _report_rows(request: Request, asked: str, done: list[Step]) -> Completion:
             missing.append(word)
     failures = [step.shown for step in done if step.failed]
     gaps = [f'not found: "{word}"' + (f" of part {part}" if part else "") for word in missing]
-    text = "\n\n".join([*([written(rows)] if rows else []), *lines, *gaps, *failures])
+    table = [written(rows)] if rows else []
+    text = "\n\n".join([*gaps, *failures, *table, *lines])
     status: ReportStatus = "failed" if missing or not words else "done"
     return report(request, status, text or "nothing was asked for in quotation marks", evidence)
 
