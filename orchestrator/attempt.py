@@ -7,6 +7,7 @@ write; then the next attempt finds the run as it was acknowledged.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from orchestrator.journal import Journal, Record
 from orchestrator.loop import Orchestrator
 from orchestrator.outcome import Ending, build_outcome
 
+LOG = logging.getLogger(__name__)
 POLL_S = 0.5
 
 
@@ -73,7 +75,8 @@ async def _outcome(orchestrator: Orchestrator, task: ev.TaskReceived) -> tuple[e
         return _ended(orchestrator, "needs_human", error.message), True
     except JournalError:
         raise
-    except Exception as error:  # noqa: BLE001 - our bug becomes an outcome, with its name
+    except Exception as error:
+        LOG.exception("run %s ended by a bug", orchestrator.recorder.run)
         return _ended(orchestrator, "failed", f"{type(error).__name__}: {error}"), True
     finally:
         for task_ in (loop, watch):

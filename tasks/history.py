@@ -41,7 +41,11 @@ def summaries(journal: Journal, limit: int = 50) -> list[Summary]:
     by_run: dict[str, list[Record]] = {}
     for record in journal.read_kinds(kinds, [run for run, _, _ in newest]):
         by_run.setdefault(record.run, []).append(record)
-    return [_summary(run, created, owner, by_run.get(run, [])) for run, created, owner in newest]
+    return [
+        _summary(run, created, owner, by_run[run])
+        for run, created, owner in newest
+        if run in by_run  # a stream without events is a run that was refused before it began
+    ]
 
 
 def is_alive(owner: str) -> bool:

@@ -1,0 +1,134 @@
+"""`resume` and `replay`: a run that is already in the journal goes on, or is checked."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator import events as ev
+from orchestrator.attempt import is_over
+from orchestrator.errors import UsageError
+from orchestrator.journal import Journal, Record
+from orchestrator.limits import Limits, parse_limits
+from orchestrator.settings import Settings
+from tasks import api
+from tasks.cli.exits import ANSWERED, GAVE_UP
+from tasks.cli.live import Attempt, carry
+from tasks.cli.opening import home_of, open_journal, short_id, user_name
+from tasks.cli.options import Show
+from tasks.cli.streams import Streams
+from tasks.configuration import journal_url
+from tasks.history import is_alive
+from tasks.output import make_folder
+from tasks.readiness import ready_settings
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """What `quaestor resume` was asked to do."""
+
+    run: str
+    limits: tuple[str, ...] = ()
+    out: Path | None = None
+    take_over: bool = False
+    trust_history: bool = False
+
+
+def go_on(again: Again, home: Path | None, streams: Streams, show: Show) -> int:
+    """Go on with a run, or tell a live process that has paused it to go on; the exit code."""
+    make_folder(again.out)
+    with open_journal(home, os.environ) as journal:
+        run = journal.find(again.run)
+        records = journal.verify(run)
+        ended = is_over(records)
+        if ended is None and is_alive(journal.owner(run)) and not again.take_over:
+            return _wake(journal, run, streams)
+        _check_not_cancelled(journal, run, ended)
+        received = api.received_task(run, records)
+    places = {
+        "home": home_of(home, os.environ),
+        "journal_url": journal_url(os.environ),
+        "out": again.out,
+    }
+    recorded = Settings.model_validate(received.settings)
+    limits = _limits(again.limits, records) if again.limits else None
+    settings = recorded.model_copy(update={**places, "limits": limits or received.limits})
+    return asyncio.run(_go_on(run, again, settings, limits, streams, show))
+
+
+async def _go_on(
+    run: str,
+    again: Again,
+    settings: Settings,
+    limits: Limits | None,
+    streams: Streams,
+    show: Show,
+) -> int:
+    await ready_settings(settings, "")
+
+    async def work(quaestor: api.Quaestor) -> ev.Outcome:
+        return await quaestor.resume(run, limits=limits, trust=again.trust_history)
+
+    return await carry(Attempt(settings, work, run), streams, show)
+
+
+def again_offline(prefix: str, home: Path | None, streams: Streams) -> int:
+    """Replay a run and say whether it came out the same; the exit code."""
+    with open_journal(home, os.environ) as journal:
+        run = journal.find(prefix)
+        name = short_id(journal, run)
+    settings = Settings(home=home_of(home, os.environ), journal_url=journal_url(os.environ))
+
+    async def offline() -> api.Replay:
+        async with api.open(settings) as quaestor:
+            return await quaestor.replay(run)
+
+    found = asyncio.run(offline())
+    if found.same:
+        streams.out.line(f"run {name} replays to the same digest {found.digest}")
+        return ANSWERED
+    streams.out.line(
+        f"run {name} replays differently: {found.digest}, recorded {found.recorded_digest}"
+    )
+    streams.error(
+        found.divergence or "the replay ended before all that is recorded had come up again",
+        "use the version and the prompts that made the run",
+    )
+    return GAVE_UP
+
+
+def _wake(journal: Journal, run: str, streams: Streams) -> int:
+    """A live process owns the run: only a paused one can be told to go on."""
+    name = short_id(journal, run)
+    held = [row.kind for row in journal.messages(run) if row.kind in ("pause", "continue")]
+    if not held or held[-1] != "pause":
+        raise UsageError(
+            f"run {name} is being worked on by {journal.owner(run)}",
+            fix=f"quaestor watch {name}, quaestor pause {name}, or, if that process cannot be "
+            f"alive: quaestor resume {name} --take-over",
+        )
+    journal.post(run, "continue", {}, user_name())
+    streams.out.line(f"run {name} goes on in the process {journal.owner(run)}")
+    return ANSWERED
+
+
+def _check_not_cancelled(journal: Journal, run: str, ended: ev.RunEnded | None) -> None:
+    if ended is None or ended.resumable or ended.outcome.outcome == "answered":
+        return
+    name = short_id(journal, run)
+    raise UsageError(
+        f"run {name} was cancelled for good",
+        fix=f'start a follow-up: quaestor run --after {name} "..."',
+    )
+
+
+def _limits(texts: Sequence[str], records: Sequence[Record]) -> Limits:
+    """New limits over those of the newest attempt."""
+    started = [record.body for record in records if record.kind == "RunStarted"]
+    limits = Limits.model_validate(started[-1]["limits"]) if started else Limits()
+    for text in texts:
+        limits = parse_limits(text, limits)
+    return limits

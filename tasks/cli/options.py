@@ -1,0 +1,165 @@
+"""The options that several commands share, and how they become settings.
+
+An option that was not given is None or empty, so that the environment and the files decide.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tasks.cli.completion import complete_run
+
+if TYPE_CHECKING:
+    from tasks.config_file import Given
+
+Attach = Annotated[
+    list[Path] | None, typer.Option("--attach", metavar="FILE", help="A file for the task.")
+]
+After = Annotated[
+    str | None,
+    typer.Option(
+        "--after",
+        metavar="RUN",
+        help="Start from the facts, evidence and files of that run.",
+        autocompletion=complete_run,
+    ),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="Write answer, outcome, files and transcript there."),
+]
+Model = Annotated[str | None, typer.Option("--model", metavar="NAME", help="The model.")]
+LeadModel = Annotated[
+    str | None, typer.Option("--lead-model", metavar="NAME", help="The lead's model, if another.")
+]
+BaseUrl = Annotated[
+    str | None,
+    typer.Option("--base-url", metavar="URL", help="The OpenAI-compatible endpoint, up to /v1."),
+]
+Limit = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--limit", metavar="L", help="rounds=30,calls=120,tokens=2M,usd=1.50,time=20m: any of them."
+    ),
+]
+AllowHost = Annotated[
+    list[str] | None,
+    typer.Option("--allow-host", metavar="H:P", help="A private address the browser may reach."),
+]
+OnlyHost = Annotated[
+    list[str] | None,
+    typer.Option("--only-host", metavar="H", help="The browser reaches these hosts only."),
+]
+NoWeb = Annotated[bool, typer.Option("--no-web", help="No browser at all.")]
+CodeHost = Annotated[
+    list[str] | None, typer.Option("--code-host", metavar="H", help="A host that code may reach.")
+]
+Approvals = Annotated[
+    str | None,
+    typer.Option(
+        "--approvals",
+        metavar="RULE",
+        help="ask-all, ask-risky (default), deny-risky or allow-all.",
+    ),
+]
+Accept = Annotated[
+    bool,
+    typer.Option("--i-accept-irreversible", help="Needed with --approvals allow-all."),
+]
+OnQuestion = Annotated[
+    str | None,
+    typer.Option(
+        "--on-question",
+        metavar="RULE",
+        help="Without a terminal: stop (default; exit 4) or deny.",
+    ),
+]
+RequireEvidence = Annotated[
+    bool,
+    typer.Option("--require-evidence", help="An answer without evidence is partial (exit 3)."),
+]
+Sandbox = Annotated[
+    str | None,
+    typer.Option(
+        "--sandbox", metavar="S", help="docker (default), bubblewrap or unsafe-local (none)."
+    ),
+]
+Demo = Annotated[bool, typer.Option("--demo", help="Use the shipped scripted model: no key.")]
+DemoMaterial = Annotated[
+    Path | None,
+    typer.Option("--demo-material", metavar="DIR", help="Your own material for the demo task."),
+]
+Json = Annotated[bool, typer.Option("--json", help="JSON lines on stdout.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+Plain = Annotated[bool, typer.Option("--plain", help="Plain lines, no footer.")]
+TrustProject = Annotated[
+    bool,
+    typer.Option("--trust-project", help="Trust this project's quaestor.toml, as it is now."),
+]
+Home = Annotated[
+    Path | None,
+    typer.Option("--home", metavar="DIR", help="Where journal and files live (QUAESTOR_HOME)."),
+]
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE", help="This file instead of the project's."),
+]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more; show tracebacks.")]
+Run = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN", help="The start of its id, or last.", autocompletion=complete_run
+    ),
+]
+By = Annotated[str | None, typer.Option("--by", metavar="NAME", help="Who says so.")]
+
+FLAGS = {
+    "models.name": "--model",
+    "models.lead": "--lead-model",
+    "models.base_url": "--base-url",
+    "web.allow_hosts": "--allow-host",
+    "web.only_hosts": "--only-host",
+    "sandbox.code_hosts": "--code-host",
+    "sandbox.launcher": "--sandbox",
+    "approvals": "--approvals",
+    "on_question": "--on-question",
+    "out": "--out",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """How much is shown, and in which form."""
+
+    json: bool = False
+    quiet: bool = False
+    plain: bool = False
+    verbose: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """What the command line says about where configuration and journal are."""
+
+    home: Path | None = None
+    config: Path | None = None
+    trust_project: bool = False
+
+
+def flags_given(values: dict[str, Any], limits: list[str] | None) -> list[Given]:
+    """The flags that were given, as values with their origin."""
+    from tasks.config_file import Given
+    from tasks.configuration import limits_given
+
+    given = [
+        Given(key, value, FLAGS.get(key, "the command line"))
+        for key, value in values.items()
+        if value is not None and value != []
+    ]
+    for text in limits or []:
+        given += limits_given(text, "--limit")
+    return given

@@ -1,0 +1,107 @@
+"""Checks, before the first model call, that everything a run needs is there.
+
+A missing browser alone only switches the WebSurfer off, unless the task cannot do without it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from orchestrator.errors import NotReady, UsageError
+from orchestrator.models.llm import Usage
+from orchestrator.models.prices import table_micros
+from orchestrator.settings import Settings
+from sandbox.base import SandboxSettings, available, ready
+from tasks.keys import endpoint_of
+
+URL = re.compile(r"\bhttps?://", re.IGNORECASE)
+NEED_A_BOX = ("FileSurfer", "Coder", "ComputerTerminal")
+
+
+async def ready_settings(
+    settings: Settings, task: str, environ: Mapping[str, str] = os.environ
+) -> tuple[Settings, tuple[str, ...]]:
+    """The settings that can be kept here, and warnings. Raises UsageError and NotReady."""
+    check_team(settings)
+    check_models(settings, environ)
+    await check_box(settings)
+    missing = missing_browser(settings)
+    if missing is None:
+        return settings, ()
+    if URL.search(task) or settings.web.allow_hosts or settings.web.only_hosts:
+        raise missing
+    web = settings.web.model_copy(update={"enabled": False})
+    warning = f"the WebSurfer is off: {missing.message}. To have it: {missing.fix}"
+    return settings.model_copy(update={"web": web}), (warning,)
+
+
+def check_models(settings: Settings, environ: Mapping[str, str]) -> None:
+    """Raise for a model without a name, key, address, or, under a money limit, a price."""
+    if settings.demo:
+        return
+    name = settings.models.name
+    if not name:
+        raise NotReady(
+            "no model is named, so there is nothing to think with",
+            fix="give --model NAME (and --base-url URL), or see what works here: quaestor doctor; "
+            "without any model: quaestor run --demo",
+        )
+    for model in dict.fromkeys((name, settings.models.lead or name)):
+        endpoint = endpoint_of(settings.models, model, environ)
+        endpoint.check()
+        if settings.limits.usd_micros is None:
+            continue
+        if table_micros(model, endpoint.base_url, Usage(prompt_tokens=1_000_000)) is None:
+            raise UsageError(
+                f"the price of {model} at {endpoint.host} is not known, so usd= cannot be kept",
+                fix="limit calls or tokens instead: --limit calls=120,tokens=2M",
+            )
+
+
+def check_team(settings: Settings) -> None:
+    """Raise UsageError for an agent that is configured but does not exist."""
+    from agents.roster import ROSTER
+
+    for name, agent in settings.agents.items():
+        if name not in ROSTER and agent.use is None:
+            raise UsageError(
+                f"there is no agent {name!r} to configure",
+                fix=f"the agents are {', '.join(ROSTER)}; your own needs use = 'package:Class'",
+            )
+
+
+async def check_box(settings: Settings) -> None:
+    """Raise NotReady when code cannot run, and name the launcher that would work."""
+    if all(_is_off(settings, name) for name in NEED_A_BOX):
+        return
+    box = settings.sandbox
+    try:
+        await ready(SandboxSettings(launcher=box.launcher, image=box.image, runtime=box.runtime))
+    except NotReady as error:
+        others = [name for name in await available() if name != box.launcher]
+        instead = f"; or --sandbox {others[0]}, which works here" if others else ""
+        raise NotReady(
+            f"the sandbox is not ready: {error.message}", fix=f"{error.fix or ''}{instead}"
+        ) from error
+
+
+def missing_browser(settings: Settings) -> NotReady | None:
+    """Why the WebSurfer could not work, if it is on and could not."""
+    from agents.web_surfer.browser import find_chromium
+
+    if not settings.web.enabled or _is_off(settings, "WebSurfer"):
+        return None
+    chosen = settings.web.chromium
+    try:
+        find_chromium(Path(chosen) if chosen else None)
+    except NotReady as error:
+        return error
+    return None
+
+
+def _is_off(settings: Settings, name: str) -> bool:
+    agent = settings.agents.get(name)
+    return agent is not None and not agent.enabled
