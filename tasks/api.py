@@ -21,6 +21,7 @@ from importlib import metadata
 from pathlib import Path
 
 from agents.coder import PROMPTS as AGENT_PROMPTS
+from agents.human import Human
 from orchestrator import events as ev
 from orchestrator.attempt import About, elapsed_before, is_over, run_attempt
 from orchestrator.errors import Divergence, EndOfRecording, UsageError
@@ -74,7 +75,7 @@ class Quaestor:
         _check_names(attached)
         earlier = self._earlier(after) if after else None
         run = self.journal.create()
-        async with self._team(self.settings, run) as team:
+        async with self._team(self.settings, run, has_human=self.desk is not None) as team:
             received = ev.TaskReceived(
                 task=task,
                 attachments=tuple(attached),
@@ -97,7 +98,7 @@ class Quaestor:
             return ended.outcome
         received = received_task(run, records)
         settings = self._recorded_settings(received, limits)
-        async with self._team(settings, run) as team:
+        async with self._team(settings, run, has_human=_has_human(received)) as team:
             return await self._attempt(run, received, team, settings, trust=trust)
 
     async def replay(self, run: str) -> Replay:
@@ -108,7 +109,11 @@ class Quaestor:
         recorder = Recorder(self.journal, run, None, records, watch=self.watch)
         divergence = None
         async with open_team(
-            settings, run=run, blobs=self.journal.blobs, person_present=True, offline=True
+            settings,
+            run=run,
+            blobs=self.journal.blobs,
+            person_present=_has_human(received),
+            offline=True,
         ) as team:
             fill_workspace(team, received)
             try:
@@ -143,12 +148,12 @@ class Quaestor:
             running.cancel()
 
     @asynccontextmanager
-    async def _team(self, settings: Settings, run: str) -> AsyncIterator[Team]:
+    async def _team(self, settings: Settings, run: str, *, has_human: bool) -> AsyncIterator[Team]:
         async with open_team(
             settings,
             run=run,
             blobs=self.journal.blobs,
-            person_present=self.desk is not None,
+            person_present=has_human,
             notice=self.notice,
         ) as team:
             yield team
@@ -261,6 +266,11 @@ def received_task(run: str, records: Sequence[Record]) -> ev.TaskReceived:
                 raise UsageError(f"the content of run {run} was purged")
             return ev.TaskReceived.model_validate(record.body)
     raise UsageError(f"run {run} was stopped before it began; start the task again")
+
+
+def _has_human(received: ev.TaskReceived) -> bool:
+    """A run keeps the roster that it began with, wherever it goes on."""
+    return any(member.name == Human.name for member in received.roster)
 
 
 def _about(owner: str, settings: Settings) -> About:
