@@ -18,6 +18,7 @@ from orchestrator.errors import JournalError, JournalUnavailable
 from orchestrator.journal import Journal, Record
 from orchestrator.loop import Orchestrator
 from orchestrator.outcome import Ending, build_outcome
+from orchestrator.recorder import Recorder
 
 LOG = logging.getLogger(__name__)
 POLL_S = 0.5
@@ -49,8 +50,14 @@ async def run_attempt(
         prompts=about.prompts,
         protections=dict(about.protections),
     )
-    await recorder.emit(f"attempt/{number}", started)
-    outcome, resumable = await _outcome(orchestrator, task)
+    begun = asyncio.ensure_future(_begin(recorder, task, started))
+    try:
+        await asyncio.shield(begun)
+    except asyncio.CancelledError:
+        await begun  # from its first record on, a run can be resumed
+        outcome, resumable = _ended(orchestrator, "cancelled", "stopped by a signal"), True
+    else:
+        outcome, resumable = await _outcome(orchestrator, task)
     outcome = outcome.model_copy(update={"warnings": about.warnings})
     ended = ev.RunEnded(
         attempt=number, outcome=outcome, resumable=resumable, digest=recorder.digest()
@@ -58,6 +65,11 @@ async def run_attempt(
     with suppress(JournalUnavailable):  # the outcome already says that the disk refused
         await recorder.emit(f"attempt/{number}/end", ended)
     return outcome
+
+
+async def _begin(recorder: Recorder, task: ev.TaskReceived, started: ev.RunStarted) -> None:
+    await recorder.emit("task", task)
+    await recorder.emit(f"attempt/{started.attempt}", started)
 
 
 async def _outcome(orchestrator: Orchestrator, task: ev.TaskReceived) -> tuple[ev.Outcome, bool]:

@@ -100,6 +100,8 @@ def _misquoted(reply: LeadReply, sources: Sequence[SourceText]) -> Iterable[str]
 def _holds(text: str, atom: str, context: frozenset[str], exact: bool) -> bool:
     if ISO_DATE.fullmatch(atom) or LONG_DATE.fullmatch(atom):
         wanted = _date(atom)
+        if wanted is None:
+            return _plain(atom) in _plain(text)
         dates = [_date(m[0]) for p in (ISO_DATE, LONG_DATE) for m in p.finditer(text)]
         return wanted in dates
     if NUMBER.fullmatch(atom):

@@ -29,8 +29,17 @@ DEFAULT_WINDOW = 64_000
 COMPACT_AT = 0.55
 KEPT_TURNS = 2
 ECHO_CHARS = 2_000
+NAME_CHARS = 300
 METADATA = re.compile(
-    r"<(script|meta|link|style)\b.*?(?:</\1>|>)|\{\"@context\".*?\}\s*$", re.S | re.M
+    r"<(script|style)\b[^>]*>.*?</\1\s*>"
+    r"|</?(?:script|style|meta|link)\b[^>]*>"
+    r'|^\{"@context"[^\n]*\}[ \t]*$',
+    re.I | re.M | re.S,
+)
+OUR_TAGS = re.compile(
+    r"<(\s*/?\s*)(untrusted|report|task|attachments|roster|earlier|ledger|facts|note|ask"
+    r"|instructions?|tools?|tool_call|tool_result|schema)\b",
+    re.I,
 )
 SCHEMA = OutputSchema(name="lead_reply", json_schema=LeadReply.model_json_schema())
 
@@ -127,10 +136,14 @@ def attachment_lines(task: TaskReceived) -> str:
 
 def fence(text: str, source: str) -> str:
     """Untrusted text as data: no tag inside it can end the fence or open another."""
-    safe = re.sub(
-        r"<(/?)(untrusted|report|task|ask|roster|ledger|note)\b", r"&lt;\1\2", text, flags=re.I
-    )
-    return f'<untrusted source="{html.escape(source, quote=True)}">\n{safe}\n</untrusted>'
+    named = html.escape(" ".join(source.split())[:NAME_CHARS], quote=True)
+    safe = OUR_TAGS.sub(r"&lt;\1\2", text)
+    return f'<untrusted source="{named}">\n{safe}\n</untrusted>'
+
+
+def one_line(text: str) -> str:
+    """A name that comes from outside (a path, a URL, a sheet), fit to stand outside of a fence."""
+    return " ".join(text.split())[:NAME_CHARS].replace("<", "&lt;")
 
 
 def _head(task: TaskReceived) -> str:
@@ -148,7 +161,9 @@ def _earlier(task: TaskReceived) -> str:
     if task.earlier is None:
         return ""
     facts = "\n".join(_fact_line(fact) for fact in task.earlier.facts)
-    files = "\n".join(f"{item.path} ({item.size} bytes)" for item in task.earlier.artifacts)
+    files = "\n".join(
+        f"{one_line(item.path)} ({item.size} bytes)" for item in task.earlier.artifacts
+    )
     return (
         f"<earlier>\nThis follows a run whose task was:\n{task.earlier.task}\n"
         f"Its answer:\n{task.earlier.answer or '(none)'}\nIts facts:\n{facts or '(none)'}\n"
@@ -176,7 +191,7 @@ def _report_block(state: State, work: Assignment, report: Report, limit: int) ->
     lines.append(fence(cut, work.agent))
     known = [state.evidence[name] for name in report.evidence if name in state.evidence]
     lines += [_evidence_line(item) for item in known]
-    lines += [f"file: {item.path} ({item.size} bytes)" for item in report.artifacts]
+    lines += [f"file: {one_line(item.path)} ({item.size} bytes)" for item in report.artifacts]
     if report.code is not None:
         lines.append(f"program: {report.code.id} ({report.code.language}) by {report.code.author}")
     lines.append("</report>")
@@ -184,8 +199,8 @@ def _report_block(state: State, work: Assignment, report: Report, limit: int) ->
 
 
 def _evidence_line(item: Evidence) -> str:
-    place = f" {item.locator}" if item.locator else ""
-    return f"evidence {item.id}: {item.source.kind} {item.source.ref}{place}"
+    place = f" {one_line(item.locator)}" if item.locator else ""
+    return f"evidence {item.id}: {item.source.kind} {one_line(item.source.ref)}{place}"
 
 
 def _notes(turn: Turn) -> list[str]:

@@ -73,10 +73,10 @@ def _unreadable(problem: str) -> Reading:
 
 def _whole(text: str) -> list[dict[str, Any]]:
     try:
-        value = json.loads(text)
+        value = storable(json.loads(text))
     except (ValueError, RecursionError):
         return []
-    return [storable(value)] if isinstance(value, dict) else []
+    return [value] if isinstance(value, dict) else []
 
 
 def _bounded(text: str) -> str:
@@ -104,11 +104,12 @@ def _objects(text: str) -> list[dict[str, Any]]:
         value: Any = None
         try:
             value, stop = decoder.raw_decode(text, start)
+            value = storable(value)
         except (ValueError, RecursionError):
             stop = end if end is not None else len(text)
             value = _repaired(text[start:stop], closed=end is not None)
         if isinstance(value, dict):
-            found.append(storable(value))
+            found.append(value)
             position = stop
         else:
             position = start + 1
@@ -155,7 +156,7 @@ def _repaired(text: str, *, closed: bool) -> Any:
     for candidate in (text, re.sub(r",(\s*[}\]])", r"\1", text)):
         for read in (json.loads, _python_literal):
             try:
-                return read(candidate)
+                return storable(read(candidate))
             except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
                 continue
     return None

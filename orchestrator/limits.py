@@ -13,6 +13,8 @@ from orchestrator.models.llm import Frozen, Usage
 
 LimitName = Literal["rounds", "calls", "tokens", "usd", "time"]
 MICROS = 1_000_000
+MOST = 1e15
+"""Above this a float no longer counts single units, and no run comes near."""
 
 
 class Limits(Frozen):
@@ -85,7 +87,7 @@ def _dollars(micros: int | None) -> float | None:
 def _count(text: str) -> int:
     scale = {"k": 1_000, "m": 1_000_000}.get(text[-1:], 1)
     amount = float(text[:-1] if scale > 1 else text) * scale
-    if amount < 1 or amount != int(amount):
+    if not 1 <= amount < MOST or amount != int(amount):
         raise ValueError("give a whole number of at least 1")
     return int(amount)
 
@@ -100,11 +102,11 @@ def _money(text: str) -> int:
     amount = float(text.removeprefix("$"))
     if not 0 < amount < 1e9:
         raise ValueError("give a positive amount of US dollars")
-    return round(amount * MICROS)
+    return max(1, round(amount * MICROS))
 
 
 def _seconds(text: str) -> float:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h|d)?", text)
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)(s|m|h|d)?", text)
     if match is None or float(match[1]) == 0:
         raise ValueError("give a positive time such as 90s, 20m or 2h")
     return float(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[match[2] or "s"]

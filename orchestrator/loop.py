@@ -15,7 +15,7 @@ from the journal, and the first key that is not there goes live.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from orchestrator import events as ev
@@ -69,9 +69,8 @@ class Orchestrator:
         self.going.set()
         await self.recorder.emit("task", task)
         try:
-            ending = ending_of(
-                await self._rounds(), self.state, require_evidence=self.require_evidence
-            )
+            move = await self._in_time(self._rounds())
+            ending = ending_of(move, self.state, require_evidence=self.require_evidence)
         except (LimitReached, Waiting, ModelFault) as stop:
             ending = ending_of_error(stop)
         return build_outcome(
@@ -93,6 +92,18 @@ class Orchestrator:
                     await self._replan(reason, tried)
                 case Finish() | GiveUp() as end:
                     return end
+
+    async def _in_time(self, rounds: Awaitable[Finish | GiveUp]) -> Finish | GiveUp:
+        """The time limit also ends a call that hangs."""
+        allowed = self.limits.time_s if self.recorder.epoch is not None else None
+        left = None if allowed is None else allowed - self.elapsed_s()
+        try:
+            async with asyncio.timeout(left):
+                return await rounds
+        except TimeoutError as error:
+            if allowed is None:
+                raise
+            raise LimitReached("time", self.elapsed_s(), allowed) from error
 
     async def _consult(self, consult: Consult) -> None:
         """One round of the lead: open it, ask, and record a reply or why there is none."""

@@ -140,6 +140,23 @@ async def test_each_limit_ends_partial_with_what_was_found(bench: Bench) -> None
     )
 
 
+async def test_the_time_limit_also_ends_a_call_that_hangs(bench: Bench) -> None:
+    async def hangs(_assignment: Assignment, ctx: WorkContext) -> Report:
+        async def forever() -> None:
+            await asyncio.sleep(60)
+
+        await ctx.once("act/1", forever, kind="tool", fingerprint="")
+        return Report(status="done", summary="never")
+
+    def lead(_request: Request) -> str:
+        return assign(("Hangs", "wait"))
+
+    outcome = await bench.run(lead, agents=team(Hangs=hangs), limits=Limits(time_s=0.5))
+    assert outcome.limit is not None
+    assert (outcome.outcome, outcome.limit.name) == ("partial", "time")
+    assert outcome.seconds < 20
+
+
 async def test_independent_assignments_are_in_flight_together_and_after_waits(bench: Bench) -> None:
     together, order = asyncio.Barrier(2), []
 
