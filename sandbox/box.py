@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import os
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -241,8 +242,12 @@ class SupervisedBox:
             "sha256": hashlib.sha256(code.encode("utf-8", "replace")).hexdigest(),
             "cause": "started",
         }
-        with self._settings.log.open("a", encoding="utf-8") as log:
-            log.write(json.dumps(line) + "\n")
+        # One write per line: several boxes may share a log.
+        log = os.open(self._settings.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            os.write(log, f"{json.dumps(line)}\n".encode("ascii"))
+        finally:
+            os.close(log)
 
 
 def _relative(path: str) -> str:

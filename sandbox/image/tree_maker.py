@@ -43,7 +43,7 @@ async def make(
     await _install_wheels(tree, recipe)
     progress("Cleaning up and compiling")
     await asyncio.to_thread(_finish, tree)
-    await _compile(tree)
+    await _compile(tree, progress)
 
 
 async def _from_registry(
@@ -155,14 +155,19 @@ def _finish(tree: Path) -> None:
     tree.chmod(0o755)
 
 
-async def _compile(tree: Path) -> None:
+async def _compile(tree: Path, progress: Progress) -> None:
     """Compile once: the tree is read-only later, so each import would compile again."""
-    compiling = ["python3", "-m", "compileall", "-q", "-j", "0"]
-    command = [*compiling, "--invalidation-mode", "unchecked-hash", f"/{WHEELS}"]
-    if os.geteuid() == 0:
-        await _run(["chroot", str(tree), *command], must=False)
-    elif shutil.which("bwrap"):
-        await _run(["bwrap", "--bind", str(tree), "/", "--dev", "/dev", *command], must=False)
+    options = ["--invalidation-mode", "unchecked-hash", f"/{WHEELS}"]
+    compiling = ["python3", "-m", "compileall", "-q", *options]
+    if shutil.which("bwrap"):
+        inside = ["bwrap", "--bind", str(tree), "/", "--dev", "/dev", "--proc", "/proc"]
+        await _run([*inside, *compiling, "-j", "0"], must=False)
+    elif os.geteuid() == 0:
+        # Without shared memory under /dev it cannot work in parallel.
+        await _run(["chroot", str(tree), *compiling], must=False)
+    # Some packages ship files that never compile, so the exit code says nothing.
+    if next((tree / WHEELS).glob("*/__pycache__"), None) is None:
+        progress("Nothing could be compiled; imports in the box will be slow")
 
 
 async def _run(command: Sequence[str], *, must: bool = True) -> str:

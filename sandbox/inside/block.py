@@ -182,9 +182,10 @@ class Runner:
         return frame is not None and frame[0].get("op") == "cancel"
 
     def _drain(self, pipe: int, output: Output) -> None:
+        """Read what is still in the pipe: the first read takes all of it, however late it is."""
         until = time.monotonic() + DRAIN_S
-        while time.monotonic() < until:
-            if select.select([pipe], [], [], DRAIN_S)[0] and not _read(pipe, output):
+        while select.select([pipe], [], [], DRAIN_S)[0] and _read(pipe, output):
+            if time.monotonic() > until:
                 return
 
 

@@ -6,7 +6,7 @@ import io
 import time
 import zipfile
 
-import openpyxl
+import openpyxl  # type: ignore[import-untyped]  # it has no stubs
 import pytest
 from sandbox_bench import python
 
@@ -108,7 +108,7 @@ async def test_word_and_web_pages_are_read_by_section(box: Box) -> None:
     document = await _put(box, "a.docx", _docx(heading + _paragraph("text of the chapter")))
     assert document.parts[0].anchor == "section Chapter"
     assert "text of the chapter" in document.parts[0].text
-    page = b"<html><title>Shop</title><body><h1>Offer</h1><p>9.99</p><script>x()</script><h2>More</h2>"
+    page = b"<html><title>Shop</title><body><h1>Offer</h1>9.99<script>x()</script><h2>More</h2>"
     document = await _put(box, "misnamed.txt", page)
     assert (document.kind, document.title) == ("html", "Shop")
     assert [part.anchor for part in document.parts] == ["section Offer", "section More"]
@@ -117,7 +117,7 @@ async def test_word_and_web_pages_are_read_by_section(box: Box) -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1"])
 async def test_text_is_read_in_its_own_encoding_by_lines(box: Box, encoding: str) -> None:
-    line = "Grüße aus Köln, schöne Straße, größer und älter als früher"
+    line = "Grüße aus Köln, schöne Straße, größer und älter geworden"
     document = await _put(box, "a.txt", "\n".join([line] * 250).encode(encoding))
     assert [part.anchor for part in document.parts] == ["lines 1-200", "lines 201-250"]
     assert document.parts[0].text.splitlines()[0] == line

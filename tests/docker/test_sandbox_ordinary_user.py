@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 
@@ -66,7 +67,7 @@ def test_an_ordinary_user_gets_a_closed_box_too() -> None:
     assert (seen["files"], seen["restarts"]) == (["a/b"], 0)
 
 
-def _run_as_ordinary_user() -> dict[str, object]:
+def _run_as_ordinary_user() -> dict[str, Any]:
     """In this interpreter, or, when root runs the tests, as `nobody` in the system's own."""
     command = [sys.executable, "-c", PROGRAM]
     paths = [str(ROOT), str(Path(platformdirs.__file__).parents[1])]
@@ -76,5 +77,5 @@ def _run_as_ordinary_user() -> dict[str, object]:
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(paths), "HOME": "/"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    seen: dict[str, object] = json.loads(done.stdout)
+    seen: dict[str, Any] = json.loads(done.stdout)
     return seen

@@ -7,9 +7,13 @@ import struct
 
 import pytest
 
-from sandbox.inside.frames import MAX_HEADER, BrokenFrame, FrameReader, pack, write
+from sandbox.inside.frames import MAX_HEADER, BrokenFrame, FrameReader, Header, pack, write
 
-FRAMES = [({"op": "a"}, b""), ({"op": "b", "n": 1}, b"\0" * 5000), ({"op": "c"}, b"x")]
+FRAMES: list[tuple[Header, bytes]] = [
+    ({"op": "a"}, b""),
+    ({"op": "b", "n": 1}, b"\0" * 5000),
+    ({"op": "c"}, b"x"),
+]
 
 
 @pytest.mark.parametrize("cut", [1, 2, 7, 8, 9, 100, 100_000])
