@@ -61,6 +61,7 @@ class Place:
     environ: Mapping[str, str]
     folder: Path
     home: Path
+    home_origin: str = "default"
     config: Path | None = None
     trust_project: bool = False
 
@@ -91,7 +92,7 @@ def resolve(flags: Sequence[Given], place: Place) -> Resolved:
     layers = [*below, *(project.given if project else ()), *_environment(place.environ), *flags]
     chosen = {given.key: given for given in layers}
     settings = _settings(chosen.values(), _limits(layers), place.home)
-    origins = {given.key: given.origin for given in layers}
+    origins = {given.key: given.origin for given in layers} | {"home": place.home_origin}
     files = tuple(file for file in (user, project) if file is not None)
     return Resolved(settings, origins, files)
 
@@ -137,6 +138,9 @@ def flattened(settings: Settings) -> dict[str, Any]:
     for name, value in settings.model_dump(mode="json").items():
         if name == "limits":
             values |= {f"limits.{key}": shown for key, shown in shown_limits(value).items()}
+        elif name == "agents":
+            for agent, fields in value.items():
+                values |= {f"agents.{agent}.{inner}": item for inner, item in fields.items()}
         elif isinstance(value, dict):
             values |= {f"{name}.{inner}": item for inner, item in value.items()}
         else:

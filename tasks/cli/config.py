@@ -1,7 +1,55 @@
-"""x"""
+"""`quaestor config`: what is in force here, and where it comes from."""
+
+from __future__ import annotations
+
+from typing import Annotated
 
 import typer
+
+from tasks.cli import options as opt
+from tasks.cli.command import command, streams_of
 
 
 def add_to(app: typer.Typer) -> None:
     """Add this family's commands."""
+    config = typer.Typer(help="The configuration in force.", rich_markup_mode=None)
+    command(config, "show")(show)
+    command(config, "path")(path)
+    command(config, "check")(check)
+    app.add_typer(config, name="config")
+
+
+def show(
+    context: typer.Context,
+    origin: Annotated[
+        bool, typer.Option("--origin", help="Say where each value comes from.")
+    ] = False,
+    json: opt.Json = False,
+    trust_project: opt.TrustProject = False,
+    home: opt.Home = None,
+    config: opt.Config = None,
+) -> int:
+    """Show every setting with its value."""
+    from tasks.cli.configuring import show_settings
+
+    where = opt.Where(home, config, trust_project)
+    return show_settings(where, streams_of(context), origin=origin, as_json=json)
+
+
+def path(context: typer.Context, home: opt.Home = None, config: opt.Config = None) -> int:
+    """Show which files are read, and where journal and stored bytes are."""
+    from tasks.cli.configuring import show_paths
+
+    return show_paths(opt.Where(home, config), streams_of(context))
+
+
+def check(
+    context: typer.Context,
+    trust_project: opt.TrustProject = False,
+    home: opt.Home = None,
+    config: opt.Config = None,
+) -> int:
+    """Check the configuration; exit code 2 names what is wrong with it."""
+    from tasks.cli.configuring import check_settings
+
+    return check_settings(opt.Where(home, config, trust_project), streams_of(context))

@@ -34,10 +34,17 @@ def load_settings(flags: Sequence[Given], where: Where) -> Resolved:
         environ=os.environ,
         folder=folder,
         home=home_of(where.home, os.environ),
+        home_origin=_home_origin(where.home, os.environ),
         config=where.config,
         trust_project=where.trust_project,
     )
     return resolve(flags, place)
+
+
+def _home_origin(home: Path | None, environ: Mapping[str, str]) -> str:
+    if home is not None:
+        return "--home"
+    return "env QUAESTOR_HOME" if environ.get("QUAESTOR_HOME") else "default"
 
 
 @contextmanager

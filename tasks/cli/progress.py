@@ -57,6 +57,8 @@ class Steps:
         match event:
             case ev.StepIntended():
                 self.running[key] = Step(key, _what(event), time.monotonic())
+            case ev.StepFailed():
+                self.running.pop(key.rpartition("/fault/")[0], None)
             case ev.Reported() | ev.LeadReplied() | ev.LeadUnusable():
                 for begun in [name for name in self.running if name.startswith(f"{key}/")]:
                     del self.running[begun]
@@ -122,6 +124,8 @@ def describe(key: str, event: ev.Event, step: Step | None) -> Iterator[str]:
             yield f"{where} {step.what} {_result(event)} {step.seconds:.1f}s{_cost(event)}"
         case ev.StepUnknown() if step is not None:
             yield f"{where} {step.what} unknown: it may or may not have happened before the crash"
+        case ev.StepFailed(fault=fault, message=message):
+            yield f"{where} {event.step} failed ({fault}): {one_line(message)}"
         case ev.WorkAssigned(assignments=assignments):
             for work in assignments:
                 yield f"{place(work.path)}: {one_line(work.instruction)}"
