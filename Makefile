@@ -2,6 +2,7 @@
 # Both may be run again; what stands is left alone.
 SHELL := /bin/bash
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
+export UV
 RUN := $(UV) run --frozen
 PACKAGES := orchestrator agents sandbox tasks
 
