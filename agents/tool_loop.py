@@ -25,7 +25,7 @@ from orchestrator.agent import (
     WorkContext,
 )
 from orchestrator.canonical import canonical, sha256_of, storable
-from orchestrator.context import fence
+from orchestrator.context import fence, one_line
 from orchestrator.errors import NeedsApproval, ToolFailed
 from orchestrator.models.llm import Message, Request, ToolCall, ToolSpec
 
@@ -126,7 +126,7 @@ class ToolLoop:
     async def _act_on(self, text: str, calls: tuple[ToolCall, ...]) -> Report | None:
         self.messages.append(Message(role="assistant", content=text, tool_calls=calls))
         for call in calls:
-            if call.name == REPORT.name:
+            if self._bare(call.name) == REPORT.name:
                 report = self._read_report(call)
                 if report is not None:
                     return report
@@ -144,12 +144,15 @@ class ToolLoop:
             status, summary = given["status"], str(given["summary"]).strip()
             if status not in STATUSES or not summary:
                 raise ValueError(f"status must be one of {', '.join(STATUSES)}, summary not empty")
-        except (ValueError, KeyError, TypeError) as error:
-            content = f"report: {error}"
-            self.messages.append(Message(role="tool", content=content, tool_call_id=call.id))
-            return None
-        named = given.get("evidence") or []
-        return self._report(status, summary, [str(name) for name in named])
+        except KeyError as error:
+            problem = f"{error.args[0]} is missing"
+        except (ValueError, TypeError, RecursionError) as error:
+            problem = str(error)
+        else:
+            return self._report(status, summary, _names(given.get("evidence")))
+        said = f"failed: report: {problem}"
+        self.messages.append(Message(role="tool", content=said, tool_call_id=call.id))
+        return None
 
     async def _direct(self, name: str, arguments: dict[str, Any]) -> Report:
         tool = self.tools.get(name)
@@ -166,7 +169,8 @@ class ToolLoop:
         key = f"act/{self.acts}"
         tool = self.tools.get(name) or self._like(name)
         if tool is None:
-            return f"failed: there is no tool {name!r}; the tools are {', '.join(self.tools)}", ()
+            there = ", ".join((*self.tools, REPORT.name))
+            return f"failed: there is no tool {name!r:.80}; the tools are {there}", ()
         try:
             parsed = tool.parse(arguments)
         except ToolFailed as error:
@@ -240,7 +244,8 @@ class ToolLoop:
         self.evidence.append(evidence.id)
         if observation.untrusted:
             text = fence(text, observation.source.ref)
-        return f"[evidence {evidence.id}] {evidence.locator}\n{text}".replace("] \n", "]\n")
+        head = f"[evidence {evidence.id}] {one_line(evidence.locator)}".rstrip()
+        return f"{head}\n{text}"
 
     def _report(self, status: ReportStatus, summary: str, named: list[str]) -> Report:
         known = [name for name in dict.fromkeys(named) if name in self.evidence]
@@ -255,9 +260,13 @@ class ToolLoop:
 
     def _like(self, name: str) -> Tool | None:
         """The tool that a slightly wrong name must mean (`WebSurfer_click`), or None."""
-        bare = name.rsplit(".", 1)[-1].removeprefix(f"{self.assignment.agent}_")
-        close = difflib.get_close_matches(bare, list(self.tools), n=1, cutoff=0.85)
-        return self.tools[close[0]] if close else None
+        known = {tool.lower(): tool for tool in self.tools}
+        close = difflib.get_close_matches(self._bare(name), list(known), n=1, cutoff=0.85)
+        return self.tools[known[close[0]]] if close else None
+
+    def _bare(self, name: str) -> str:
+        agent = self.assignment.agent.lower()
+        return name.lower().rsplit(".", 1)[-1].removeprefix(f"{agent}_")
 
     def _shorten_old(self) -> None:
         """Cut all but the newest observations, in one batch once they take too much room."""
@@ -268,6 +277,11 @@ class ToolLoop:
             message = self.messages[number]
             short = _cut(message.content, OLD_OBSERVATION_CHARS)
             self.messages[number] = message.model_copy(update={"content": short, "images": ()})
+
+
+def _names(given: Json) -> list[str]:
+    many = given if isinstance(given, list) else [given] if given else []
+    return [str(name) for name in many]
 
 
 def _cut(text: str, limit: int) -> str:

@@ -53,10 +53,10 @@ class Tool:
         """Arguments from the model's JSON text; raises ToolFailed with the validator's words."""
         try:
             parsed = self.arguments.model_validate(storable(json.loads(text or "{}")))
-        except json.JSONDecodeError as error:
-            raise ToolFailed(f"{self.name}: the arguments are not JSON ({error}).") from error
         except ValidationError as error:
             raise ToolFailed(f"{self.name}: {_in_one_line(error)}") from error
+        except (ValueError, RecursionError) as error:
+            raise ToolFailed(f"{self.name}: the arguments are not JSON ({error}).") from error
         return {name: getattr(parsed, name) for name in self.arguments.model_fields}
 
 
