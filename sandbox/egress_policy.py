@@ -10,6 +10,8 @@ import socket
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
+from orchestrator.errors import UsageError
+
 Address = IPv4Address | IPv6Address
 WEB_PORTS = frozenset({80, 443})
 FIRST_UNPRIVILEGED_PORT = 1024
@@ -67,9 +69,9 @@ class Refused(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class EgressPolicy:
-    """What may be reached. `allow` names private endpoints as HOST:PORT; `only_hosts` restricts
-    everything else to these hosts (`*.example.org` for subdomains); no `ports` means 80, 443 and
-    every port from 1024."""
+    """What may be reached. `allow` names private endpoints as HOST:PORT (or HOST, which means 80
+    and 443); `only_hosts` restricts everything else to these hosts (`*.example.org` for
+    subdomains); no `ports` means 80, 443 and every port from 1024."""
 
     enabled: bool = True
     allow: frozenset[str] = frozenset()
@@ -78,6 +80,15 @@ class EgressPolicy:
     max_bytes: int = 256 * MEBIBYTE
     max_seconds: float = 900.0
     connect_seconds: float = 10.0
+
+    def __post_init__(self) -> None:
+        try:
+            for entry in self.allow:
+                _allowed_targets(entry)
+            for entry in self.only_hosts:
+                canonical_host(entry.removeprefix("*."))
+        except Refused as refusal:
+            raise UsageError(f"a host of the network settings is malformed: {refusal}") from refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +147,7 @@ def check_target(policy: EgressPolicy, target: Target) -> bool:
     so its address is not checked again. Raises Refused."""
     if not policy.enabled:
         raise Refused("the web is switched off for this run")
-    if target.name in _canonical_allow(policy.allow):
+    if any(target in _allowed_targets(entry) for entry in policy.allow):
         return True
     if policy.only_hosts and not _is_listed(target.host, policy.only_hosts):
         raise Refused(f"{target.host} is not among the hosts that this run may visit")
@@ -204,8 +215,11 @@ def _canonical_v6(host: str) -> str:
     return str(address)
 
 
-def _canonical_allow(allow: frozenset[str]) -> set[str]:
-    return {parse_target(entry).name for entry in allow}
+def _allowed_targets(entry: str) -> list[Target]:
+    """A host without a port means the two ports of the web."""
+    host, port = _split_port(entry.strip())
+    ports = [port] if port else [str(web) for web in sorted(WEB_PORTS)]
+    return [parse_target(f"{host}:{one}") for one in ports]
 
 
 def _is_listed(host: str, listed: frozenset[str]) -> bool:

@@ -76,9 +76,8 @@ class WebSurferAgent:
         """The surfer of a branch, over the one browser."""
         async with self._opening:
             if self._main is None:
-                opened = WebSurfer.open(
-                    self._browser(), ports=branch.ports(), search=self._search()
-                )
+                main = self._branches.setdefault(MAIN, _Branch(self, MAIN))
+                opened = WebSurfer.open(self._browser(), ports=main.ports(), search=self._search())
                 self._main = await self._stack.enter_async_context(opened)
         if branch.name == MAIN:
             return self._main

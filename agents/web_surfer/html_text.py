@@ -1,10 +1,17 @@
 """HTML to plain markdown-like text with the standard library's parser, for pages that were fetched
 without a browser. Drops what a reader would not see; knows nothing of style sheets.
+
+Runs as a program of its own: the parser needs quadratic time on hostile pages, so it is killed
+when it takes too long (`readable_html`).
 """
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
+import resource
+import sys
 from html.parser import HTMLParser
 from urllib.parse import urljoin
 
@@ -27,6 +34,8 @@ _HIDING_STYLE = re.compile(
     r"display\s*:\s*none|visibility\s*:\s*hidden|opacity\s*:\s*0(?![.\d])|font-size\s*:\s*0", re.I
 )
 MAX_DEPTH = 2000
+SECONDS = 10.0
+MEMORY_BYTES = 1 << 30
 
 
 class TextMaker(HTMLParser):
@@ -135,3 +144,34 @@ def html_to_text(html: str, base_url: str) -> tuple[str, str]:
 
 def _is_hidden(given: dict[str, str | None]) -> bool:
     return "hidden" in given or bool(_HIDING_STYLE.search(given.get("style") or ""))
+
+
+async def readable_html(html: str, base_url: str) -> tuple[str, str]:
+    """`html_to_text` in a process of its own. Raises TimeoutError or ValueError."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-I", "-S", __file__, base_url),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        env={},
+    )
+    try:
+        async with asyncio.timeout(SECONDS):
+            written, _ = await process.communicate(html.encode("utf-8", errors="replace"))
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    title, text = json.loads(written)
+    return str(title), str(text)
+
+
+def main() -> None:
+    """Read HTML from standard input, write title and text as JSON."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    html = sys.stdin.buffer.read().decode("utf-8")
+    sys.stdout.write(json.dumps(html_to_text(html, sys.argv[1])))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,4 +1,5 @@
-"""Reads for a tool: long text in parts, tables as CSV, words on a page. No tools, no policy."""
+"""Reads for a tool: long text in parts, tables as CSV, pages without a
+browser, pictures. Marks no tools and asks no permission."""
 
 from __future__ import annotations
 
@@ -6,13 +7,16 @@ import contextlib
 import csv
 import io
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from agents.web_surfer.acting import Hand
 from agents.web_surfer.browser import browser_error
-from agents.web_surfer.html_text import html_to_text
-from agents.web_surfer.http_client import Answer, check_scheme
+from agents.web_surfer.device import Device
+from agents.web_surfer.html_text import readable_html
+from agents.web_surfer.http_client import Answer, check_scheme, send
 from agents.web_surfer.outline import Line
-from agents.web_surfer.text import neutral, neutral_document, one_line
+from agents.web_surfer.search import Hit
+from agents.web_surfer.text import neutral, neutral_document, one_line, safe_name
 from orchestrator.agent import Observation, Source
 from orchestrator.errors import ToolFailed
 
@@ -21,8 +25,9 @@ if TYPE_CHECKING:
 
 PAGE_CHARS = 8_000
 FETCH_CHARS = 2 * 1024 * 1024
-TEXT_TYPES = ("text/", "application/json", "application/xml", "application/javascript")
+PICTURE_MS = 8_000
 HTML_TYPES = ("text/html", "application/xhtml+xml")
+TEXT_TYPES = ("text/", "application/json", "application/xml", "application/xhtml+xml")
 
 
 def with_scheme(url: str) -> str:
@@ -33,9 +38,17 @@ def with_scheme(url: str) -> str:
     return whole
 
 
-def readable(answer: Answer) -> tuple[str, str]:
+async def readable(answer: Answer) -> tuple[str, str]:
+    """The title and the text of what was fetched."""
     text = answer.text[:FETCH_CHARS]
-    return html_to_text(text, answer.url) if answer.media_type in HTML_TYPES else ("", text)
+    if answer.media_type not in HTML_TYPES:
+        return "", text
+    try:
+        return await readable_html(text, answer.url)
+    except (TimeoutError, ValueError) as error:
+        raise ToolFailed(
+            f"{one_line(answer.url, 200)} is no page that can be read as text; use goto"
+        ) from error
 
 
 def paged(url: str, title: str, text: str, page: int) -> Observation:
@@ -54,16 +67,61 @@ def paged(url: str, title: str, text: str, page: int) -> Observation:
     )
 
 
-def is_text(answer: Answer) -> bool:
-    """Whether it can be read as it is; everything else is a file."""
-    return answer.media_type.startswith(TEXT_TYPES) or answer.media_type in HTML_TYPES
+async def fetch(device: Device, url: str, page: int) -> Observation:
+    """A URL as text through the proxy, without a browser; what is no text is saved."""
+    answer = await send(
+        with_scheme(url),
+        credential=device.browser.egress.credential(device.branch),
+        max_bytes=device.browser.settings.max_download_bytes,
+    )
+    if answer.status >= 400:
+        raise ToolFailed(f"{one_line(answer.url, 200)} answered with HTTP {answer.status}")
+    if answer.media_type.startswith(TEXT_TYPES):
+        title, text = await readable(answer)
+        return paged(answer.url, title, text, page)
+    if answer.cut:
+        raise ToolFailed(f"{one_line(answer.url, 200)} is too large to be fetched")
+    name = safe_name(urlsplit(answer.url).path.rsplit("/", 1)[-1])
+    said = await device.downloads.keep(name, answer.content, answer.media_type)
+    return Observation(text=said, source=Source(kind="url", ref=answer.url))
 
 
-def as_csv(rows: list[list[str]]) -> str:
-    """Rows as comma separated values."""
+def listed(hits: list[Hit], provider: str, query: str) -> Observation:
+    """Search results as a numbered list."""
+    blocks = [f"{n}. {hit.title}\n   {hit.url}\n   {hit.snippet}" for n, hit in enumerate(hits, 1)]
+    return Observation(
+        text=neutral_document("\n".join(blocks)),
+        source=Source(kind="tool", ref=f"search:{provider}"),
+        locator=f"query {query!r}",
+    )
+
+
+async def table(device: Device, hand: Hand, ref: int | None) -> Observation:
+    """A table as CSV; one that is too long to show is also saved."""
+    rows = await table_rows(hand, ref)
     written = io.StringIO()
     csv.writer(written, lineterminator="\n").writerows(rows)
-    return neutral(written.getvalue())
+    text = neutral(written.getvalue())
+    head = f"{len(rows)} rows, {max(len(row) for row in rows)} columns"
+    limit = device.browser.settings.observation_chars - 200
+    if len(text) > limit:
+        path = await device.ports.save("table.csv", text.encode())
+        text = text[:limit].rpartition("\n")[0] + "\n"
+        head += f"; cut here, the whole table is in {path}"
+    return device.say(hand.page.url, f"{head}\n{text}", locator="table")
+
+
+async def marked_picture(device: Device, page: Page) -> bytes:
+    """The viewport as PNG with the numbers drawn over the controls."""
+    seen = await device.reader.read(page)
+    marks = [ref for ref, found in seen.refs.items() if found.role not in ("text", "image")]
+    drawn = await device.reader.mark(page, marks)
+    try:
+        return await page.screenshot(type="png", animations="disabled", timeout=PICTURE_MS)
+    except browser_error() as error:
+        raise ToolFailed(f"no picture could be taken: {one_line(str(error))}") from error
+    finally:
+        await drawn.evaluate("remove => remove()")
 
 
 async def scroll_to(hand: Hand, line: Line) -> None:

@@ -5,35 +5,32 @@ Thin on purpose: how it is done stands in `acting`, what surrounds an action in 
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel
 
 from agents.toolkit import tool, tools_of
 from agents.web_surfer.acting import Button, Hand, Place
 from agents.web_surfer.approving import Act
-from agents.web_surfer.browser import Browser, WebSettings, browser_error, open_browser
+from agents.web_surfer.browser import Browser, WebSettings, open_browser
 from agents.web_surfer.device import Device
-from agents.web_surfer.http_client import Answer, send
 from agents.web_surfer.ports import Ports
 from agents.web_surfer.reading import (
     appears,
-    as_csv,
-    is_text,
+    fetch,
+    listed,
+    marked_picture,
     paged,
-    readable,
     scroll_to,
-    table_rows,
+    table,
     with_scheme,
 )
 from agents.web_surfer.search import SearchProvider, SearchSettings, make_search
-from agents.web_surfer.text import neutral_document, one_line, safe_name
-from orchestrator.agent import Json, Observation, Source
+from agents.web_surfer.text import one_line, safe_name
+from orchestrator.agent import Json, Observation
 from orchestrator.errors import ToolFailed
 
 MAX_HITS = 20
@@ -140,29 +137,12 @@ class WebSurfer:
         hits = await self._search.search(query, max(1, min(count, 20)))
         if not hits:
             return Observation(text=f"no results for {query!r}", failed=True)
-        blocks = [
-            f"{n}. {hit.title}\n   {hit.url}\n   {hit.snippet}" for n, hit in enumerate(hits, 1)
-        ]
-        source = Source(kind="tool", ref=f"search:{self._search_settings.provider}")
-        return Observation(
-            text=neutral_document("\n".join(blocks)), source=source, locator=f"query {query!r}"
-        )
+        return listed(hits, self._search_settings.provider, query)
 
     @tool(direct=True)
     async def fetch(self, url: str, page: int = 1) -> Observation:
         """Read a URL as text without the browser: quick, but without scripts or cookies."""
-        device = self._device
-        answer = await send(
-            with_scheme(url),
-            credential=device.browser.egress.credential(device.branch),
-            max_bytes=device.browser.settings.max_download_bytes,
-        )
-        if answer.status >= 400:
-            raise ToolFailed(f"{one_line(answer.url, 200)} answered with HTTP {answer.status}")
-        if not is_text(answer):
-            return await self._save_fetched(answer)
-        title, text = await asyncio.to_thread(readable, answer)
-        return paged(answer.url, title, text, page)
+        return await fetch(self._device, url, page)
 
     @tool()
     async def back(self) -> Observation:
@@ -335,15 +315,7 @@ class WebSurfer:
         """The table around an element (or the page's largest) as CSV; a long one is also saved."""
         await self._device.ready()
         hand = await self._device.hand()
-        rows = await table_rows(hand, ref)
-        text = as_csv(rows)
-        head = f"{len(rows)} rows, {max(len(row) for row in rows)} columns"
-        limit = self._device.browser.settings.observation_chars - 200
-        if len(text) > limit:
-            path = await self._device.ports.save("table.csv", text.encode())
-            text = text[:limit].rpartition("\n")[0] + "\n"
-            head += f"; cut here, the whole table is in {path}"
-        return self._device.say(hand.page.url, f"{head}\n{text}", locator="table")
+        return await table(self._device, hand, ref)
 
     @tool()
     async def wait_for(self, text: str, seconds: float = 10.0, gone: bool = False) -> Observation:
@@ -363,15 +335,7 @@ class WebSurfer:
         """A picture of the viewport with the numbers drawn on it, for what text cannot tell."""
         await self._device.ready()
         page = await self._device.page()
-        seen = await self._device.reader.read(page)
-        marks = [ref for ref, found in seen.refs.items() if found.role not in ("text", "image")]
-        drawn = await self._device.reader.mark(page, marks)
-        try:
-            picture = await page.screenshot(type="png", animations="disabled", timeout=8000)
-        except browser_error() as error:
-            raise ToolFailed(f"no picture could be taken: {one_line(str(error))}") from error
-        finally:
-            await drawn.evaluate("remove => remove()")
+        picture = await marked_picture(self._device, page)
         image = self._device.ports.keep_image(picture)
         shown = self._device.say(page.url, "the viewport; click_at takes its pixels as x, y")
         self._device.looked_at = page.url
@@ -413,10 +377,3 @@ class WebSurfer:
                 act = Act.from_intent("press Enter", page.url, one_line(intent["name"]), intent)
                 await self._device.gate.approve(act)
                 return
-
-    async def _save_fetched(self, answer: Answer) -> Observation:
-        if answer.cut:
-            raise ToolFailed(f"{one_line(answer.url, 200)} is too large to be fetched")
-        name = safe_name(urlsplit(answer.url).path.rsplit("/", 1)[-1])
-        said = await self._device.downloads.keep(name, answer.content, answer.media_type)
-        return Observation(text=said, source=Source(kind="url", ref=answer.url))

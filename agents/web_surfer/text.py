@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-MAX_NAME = 120
+MAX_STEM, MAX_SUFFIX = 100, 20
 _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
     "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]"
@@ -38,9 +38,7 @@ def safe_name(suggested: str, fallback: str = "download") -> str:
     plain = unicodedata.normalize("NFKC", neutral(suggested)).replace("\\", "/").rsplit("/", 1)[-1]
     plain = re.sub(r"[^\w.()+ -]", "_", plain).strip(" .")
     plain = re.sub(r"\s+", " ", plain)
-    stem, dot, suffix = plain.rpartition(".")
-    if not plain or (stem or suffix).lower() in _RESERVED:
+    stem, dot, suffix = plain.rpartition(".") if "." in plain else (plain, "", "")
+    if not plain or stem.lower() in _RESERVED:
         return fallback
-    if len(plain) > MAX_NAME:
-        plain = stem[: MAX_NAME - len(suffix) - 1] + dot + suffix[:20]
-    return plain
+    return stem[:MAX_STEM] + dot + suffix[:MAX_SUFFIX]

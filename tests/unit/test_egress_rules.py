@@ -6,6 +6,7 @@ from ipaddress import ip_address
 
 import pytest
 
+from orchestrator.errors import UsageError
 from sandbox.egress_policy import (
     EgressPolicy,
     Refused,
@@ -132,6 +133,22 @@ def test_the_operator_may_allow_one_endpoint_and_only_that_one_opens() -> None:
     for other in ("127.0.0.1:8001", "127.0.0.2:8000", "localhost:8000"):
         with pytest.raises(Refused):
             check_target(policy, parse_target(other))
+
+
+def test_an_allowed_host_without_a_port_means_the_ports_of_the_web() -> None:
+    policy = EgressPolicy(allow=frozenset({"127.0.0.1", "[::1]"}))
+    for authority in ("127.0.0.1:80", "127.0.0.1:443", "[::1]:443"):
+        assert check_target(policy, parse_target(authority)) is True
+    with pytest.raises(Refused):
+        check_target(policy, parse_target("127.0.0.1:8000"))
+
+
+@pytest.mark.parametrize("entry", ["http://x/", "a b", "host:port", ""])
+def test_a_malformed_setting_is_an_error_of_usage(entry: str) -> None:
+    with pytest.raises(UsageError, match="malformed"):
+        EgressPolicy(allow=frozenset({entry}))
+    with pytest.raises(UsageError, match="malformed"):
+        EgressPolicy(only_hosts=frozenset({entry}))
 
 
 def test_a_name_that_leads_to_an_allowed_address_is_still_checked() -> None:
