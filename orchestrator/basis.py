@@ -25,7 +25,7 @@ LONG_DATE = re.compile(rf"\b(?:\d{{1,2}} {MONTH},? \d{{4}}|{MONTH} \d{{1,2}},? \
 IDENTIFIER = re.compile(r"\b(?=[\w-]*[A-Za-z])(?=[\w-]*\d)[A-Za-z0-9][\w-]*[A-Za-z0-9]\b")
 NUMBER = re.compile(r"(?<![\w.,])[-+]?\d[\d,]*(?:\.\d+)?(?![\w])")
 NAME = re.compile(
-    r"\b[A-Z][\w'&]+(?: (?:of|de|van|von|and|the|&) (?=[A-Z])| (?=[A-Z])[A-Z][\w'&]*)+"
+    r"\b[A-Z][\w'&]+(?:(?: (?:of|de|van|von|and|the|&))? [A-Z][\w'&]*)+"
 )
 UNABLE = re.compile(r"\b(unable|cannot|could not|can't|not possible|unknown|no answer)\b", re.I)
 
@@ -73,7 +73,7 @@ def atoms(text: str) -> list[str]:
         for match in pattern.finditer(text):
             piece = match[0].rstrip(".,;:")
             if pattern is NAME and _starts_sentence(text, match.start()):
-                piece = piece.partition(" ")[2] if piece.count(" ") > 1 else piece
+                piece = _without_opening(piece)
             found.append((match.start(), piece))
             text = text[: match.start()] + "\0" * len(match[0]) + text[match.end() :]
     return list(dict.fromkeys(piece for _, piece in sorted(found)))
@@ -141,6 +141,17 @@ def _plain(text: str) -> str:
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(word for word in re.findall(r"[a-z]{4,}", text.lower()))
+
+
+def _without_opening(name: str) -> str:
+    """A name at the start of a sentence without the sentence's own first word: `Ask the Bank of
+    England` is about the Bank of England."""
+    if name.count(" ") < 2:
+        return name
+    _, _, rest = name.partition(" ")
+    while rest[:1].islower():
+        _, _, rest = rest.partition(" ")
+    return rest or name
 
 
 def _starts_sentence(text: str, position: int) -> bool:
