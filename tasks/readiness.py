@@ -15,6 +15,7 @@ from orchestrator.models.llm import Usage
 from orchestrator.models.prices import table_micros
 from orchestrator.settings import Settings
 from sandbox.base import SandboxSettings, available, ready
+from sandbox.egress_policy import EgressPolicy
 from tasks.keys import endpoint_of
 
 URL = re.compile(r"\bhttps?://", re.IGNORECASE)
@@ -26,6 +27,7 @@ async def ready_settings(
 ) -> tuple[Settings, tuple[str, ...]]:
     """The settings that can be kept here, and warnings. Raises UsageError and NotReady."""
     check_team(settings)
+    check_hosts(settings)
     check_models(settings, environ)
     await check_box(settings)
     missing = missing_browser(settings)
@@ -59,6 +61,12 @@ def check_models(settings: Settings, environ: Mapping[str, str]) -> None:
                 f"the price of {model} at {endpoint.host} is not known, so usd= cannot be kept",
                 fix="limit calls or tokens instead: --limit calls=120,tokens=2M",
             )
+
+
+def check_hosts(settings: Settings) -> None:
+    """Raise UsageError for a host that is not one."""
+    web = settings.web
+    EgressPolicy(allow=frozenset(web.allow_hosts), only_hosts=frozenset(web.only_hosts))
 
 
 def check_team(settings: Settings) -> None:
