@@ -21,6 +21,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 LOG = logging.getLogger(__name__)
 HOST = "127.0.0.1"
+POLL_S = 0.1
 TITLE = re.compile(r"<title>(.*?)</title>", re.DOTALL)
 UNSEEN = re.compile(r"<(head|script|style|nav)\b.*?</\1>|<[^>]+>", re.DOTALL)
 PAGE = Template("""<!doctype html>
@@ -58,7 +59,7 @@ def serve_site(folder: Path, port: int = 0) -> Iterator[Site]:
     requests: list[str] = []
     server = ThreadingHTTPServer((HOST, port), partial(_Visit, folder.resolve(), requests))
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, name="demo-site", daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(POLL_S,), daemon=True)
     thread.start()
     try:
         yield Site(server.server_address[1], requests)
