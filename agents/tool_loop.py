@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -25,14 +26,17 @@ from orchestrator.agent import (
     WorkContext,
 )
 from orchestrator.canonical import canonical, sha256_of, storable
-from orchestrator.context import fence, one_line
-from orchestrator.errors import NeedsApproval, ToolFailed
-from orchestrator.models.llm import Message, Request, ToolCall, ToolSpec
+from orchestrator.context import WITHHELD, fence, one_line
+from orchestrator.errors import ModelFault, NeedsApproval, ToolFailed
+from orchestrator.models.llm import Completion, Message, Request, ToolCall, ToolSpec
 
 MAX_STEPS = 40
 MAX_NUDGES = 2
 OLD_OBSERVATION_CHARS = 1_200
 LISTED_EVIDENCE = 8
+LOOP_WINDOW = 8
+LOOP_REPEATS = 3
+EVIDENCE = re.compile(r"\[evidence ([\d.]+)\]")
 STATUSES: tuple[ReportStatus, ...] = ("done", "failed", "blocked", "needs_human")
 REPORT = ToolSpec(
     name="report",
@@ -80,6 +84,8 @@ class ToolLoop:
     evidence: list[str] = field(default_factory=list)
     artifacts: dict[str, Artifact] = field(default_factory=dict)
     trace: list[str] = field(default_factory=list)
+    done: list[tuple[str, str]] = field(default_factory=list)
+    withheld: tuple[str, ...] = ()
     code: CodeArtifact | None = None
     acts: int = 0
 
@@ -93,9 +99,10 @@ class ToolLoop:
         ]
         nudges = 0
         for step in range(1, self.max_steps + 1):
-            completion = await self.ctx.complete(f"think/{step}", self._request())
+            completion = await self._think(f"think/{step}")
             if completion.tool_calls:
                 report = await self._act_on(completion.text, completion.tool_calls)
+                report = report or await self._stopped()
                 if report is not None:
                     return report
                 continue
@@ -106,6 +113,36 @@ class ToolLoop:
                 return self._report("failed", f"the model gave no result ({completion.finish})", [])
             self._nudge(completion.finish)
         return self._report("failed", f"no result after {self.max_steps} steps", [])
+
+    async def _think(self, name: str) -> Completion:
+        """One model call; when a content filter refuses the prompt, again without the newest
+        observation, then without any. The same prompt is never sent twice."""
+        try:
+            return await self.ctx.complete(name, self._request())
+        except ModelFault as fault:
+            shown = [n for n, m in enumerate(self.messages) if _is_shown(m)]
+            if fault.kind != "content_filter" or not shown:
+                raise
+        places = shown if name.endswith("/less") else shown[-1:]
+        evidence = tuple(found[1] for n in places if (found := EVIDENCE.match(self._said(n))))
+        await self.ctx.withhold(name, evidence)
+        self.withheld += evidence
+        for number in places:
+            stub = f"{WITHHELD} {' '.join(evidence)}".strip()
+            changed = {"content": stub, "images": ()}
+            self.messages[number] = self.messages[number].model_copy(update=changed)
+        return await self._think(f"{name}/less")
+
+    def _said(self, number: int) -> str:
+        return self.messages[number].content
+
+    async def _stopped(self) -> Report | None:
+        """The end of an agent that repeats itself, found by plain code."""
+        what = repetition(self.done)
+        if what is None:
+            return None
+        await self.ctx.stop_loop(f"act/{self.acts}/loop", f"{self.assignment.agent}: {what}")
+        return self._report("failed", f"stopped, because it went in circles: {what}", [])
 
     def _instruction(self) -> str:
         return (
@@ -178,6 +215,7 @@ class ToolLoop:
         observation = await self._allowed(key, tool, parsed)
         told = sha256_of([tool.name, arguments, observation.page, _settled(observation.text)])
         self.trace.append(told)
+        self.done.append((told, f"{tool.name}({arguments[:120]})"))
         return await self._shown(key, observation), observation.images
 
     async def _allowed(self, key: str, tool: Tool, arguments: dict[str, Any]) -> Observation:
@@ -249,6 +287,8 @@ class ToolLoop:
 
     def _report(self, status: ReportStatus, summary: str, named: list[str]) -> Report:
         known = [name for name in dict.fromkeys(named) if name in self.evidence]
+        if self.withheld:
+            summary += f"\n[a content filter refused evidence {', '.join(self.withheld)}]"
         return Report(
             status=status,
             summary=summary,
@@ -282,6 +322,21 @@ class ToolLoop:
 def _names(given: Json) -> list[str]:
     many = given if isinstance(given, list) else [given] if given else []
     return [str(name) for name in many]
+
+
+def repetition(done: Sequence[tuple[str, str]]) -> str | None:
+    """What is repeated: the same call with the same result three times within the window, or
+    two calls in turn three times over (A-B-A-B-A-B)."""
+    recent = [told for told, _what in done[-LOOP_WINDOW:]]
+    if recent and recent.count(recent[-1]) >= LOOP_REPEATS:
+        return f"{done[-1][1]} brought the same result {LOOP_REPEATS} times"
+    tail = recent[-2 * LOOP_REPEATS :]
+    alternates = len(tail) == 2 * LOOP_REPEATS and len(set(tail)) == 2 and tail[:2] * 3 == tail
+    return f"{done[-2][1]} and {done[-1][1]} in turn" if alternates else None
+
+
+def _is_shown(message: Message) -> bool:
+    return message.role == "tool" and not message.content.startswith(WITHHELD)
 
 
 def _cut(text: str, limit: int) -> str:

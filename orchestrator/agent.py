@@ -188,6 +188,14 @@ class WorkContext(Protocol):
         """Store the observation's text under `path/name` and record it as evidence."""
         ...
 
+    async def withhold(self, name: str, evidence: tuple[str, ...]) -> None:
+        """Record that a content filter refused these observations."""
+        ...
+
+    async def stop_loop(self, name: str, what: str) -> None:
+        """Record that the agent was stopped because it repeated itself."""
+        ...
+
     async def ask(self, name: str, question: Question) -> Answer:
         """Ask a person, by the run's policy. Raises Waiting when nobody is here."""
         ...

@@ -58,7 +58,7 @@ async def run_attempt(
         outcome, resumable = _ended(orchestrator, "cancelled", "stopped by a signal"), True
     else:
         outcome, resumable = await _outcome(orchestrator, task)
-    outcome = outcome.model_copy(update={"warnings": about.warnings})
+    outcome = outcome.model_copy(update={"warnings": (*about.warnings, *outcome.warnings)})
     ended = ev.RunEnded(
         attempt=number, outcome=outcome, resumable=resumable, digest=recorder.digest()
     )

@@ -24,9 +24,7 @@ MONTH = "(?:" + "|".join(f"{name[:3]}(?:{name[3:]})?" for name in MONTHS.split()
 LONG_DATE = re.compile(rf"\b(?:\d{{1,2}} {MONTH},? \d{{4}}|{MONTH} \d{{1,2}},? \d{{4}})\b")
 IDENTIFIER = re.compile(r"\b(?=[\w-]*[A-Za-z])(?=[\w-]*\d)[A-Za-z0-9][\w-]*[A-Za-z0-9]\b")
 NUMBER = re.compile(r"(?<![\w.,])[-+]?\d[\d,]*(?:\.\d+)?(?![\w])")
-NAME = re.compile(
-    r"\b[A-Z][\w'&]+(?:(?: (?:of|de|van|von|and|the|&))? [A-Z][\w'&]*)+"
-)
+NAME = re.compile(r"\b[A-Z][\w'&]+(?:(?: (?:of|de|van|von|and|the|&))? [A-Z][\w'&]*)+")
 UNABLE = re.compile(r"\b(unable|cannot|could not|can't|not possible|unknown|no answer)\b", re.I)
 
 

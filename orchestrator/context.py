@@ -30,6 +30,7 @@ COMPACT_AT = 0.55
 KEPT_TURNS = 2
 ECHO_CHARS = 2_000
 NAME_CHARS = 300
+WITHHELD = "[withheld: the provider's content filter refused this text; its evidence is kept]"
 METADATA = re.compile(
     r"<(script|style)\b[^>]*>.*?</\1\s*>"
     r"|</?(?:script|style|meta|link)\b[^>]*>"
@@ -188,7 +189,8 @@ def _room(state: State) -> int:
 def _report_block(state: State, work: Assignment, report: Report, limit: int) -> str:
     cut = digest(report.summary, f"{work.instruction} {_task(state).task}", limit)
     lines = [f'<report assignment="{work.id}" agent="{work.agent}" status="{report.status}">']
-    lines.append(fence(cut, work.agent))
+    withheld = work.path in state.withheld
+    lines.append(WITHHELD if withheld else fence(cut, work.agent))
     known = [state.evidence[name] for name in report.evidence if name in state.evidence]
     lines += [_evidence_line(item) for item in known]
     lines += [f"file: {one_line(item.path)} ({item.size} bytes)" for item in report.artifacts]
@@ -201,6 +203,16 @@ def _report_block(state: State, work: Assignment, report: Report, limit: int) ->
 def _evidence_line(item: Evidence) -> str:
     place = f" {one_line(item.locator)}" if item.locator else ""
     return f"evidence {item.id}: {item.source.kind} {one_line(item.source.ref)}{place}"
+
+
+def withholdable(state: State) -> list[str]:
+    """The reports in the lead's newest prompt that are still shown, the newest first."""
+    shown = [
+        work.path
+        for turn in state.turns[state.compacted_upto : -1]
+        for work, _report in turn.ordered_reports()
+    ]
+    return [path for path in reversed(shown) if path not in state.withheld]
 
 
 def _notes(turn: Turn) -> list[str]:

@@ -184,6 +184,22 @@ class StepUnknown(Frozen):
     step: str
 
 
+class Withheld(Frozen):
+    """A provider's content filter refused a prompt; these reports (paths) or observations
+    (evidence ids) are shown as stubs from now on."""
+
+    kind: Literal["Withheld"] = "Withheld"
+    what: tuple[str, ...]
+
+
+class LoopDetected(Frozen):
+    """Plain code stopped an agent that did the same again without a new result."""
+
+    kind: Literal["LoopDetected"] = "LoopDetected"
+    where: str
+    what: str
+
+
 class Replanned(Frozen):
     """The stall rule asked for a new plan; `tried` names what failed."""
 
@@ -272,6 +288,8 @@ Event = Annotated[
     | StepDone
     | StepFailed
     | StepUnknown
+    | Withheld
+    | LoopDetected
     | Replanned
     | Compacted
     | QuestionAsked

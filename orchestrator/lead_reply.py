@@ -300,6 +300,8 @@ def _contradictions(item: dict[str, Any], reply: LeadReply) -> list[str]:
         return ["request_satisfied is true, yet there are assignments: send one or the other"]
     if reply.request_satisfied and not (reply.answer or "").strip():
         return ["request_satisfied is true, but `answer` is missing or empty"]
+    if reply.gives_up:
+        return []
     if "request_satisfied" not in item and not reply.assignments:
         return ["request_satisfied: Field required"]
     if not reply.request_satisfied and not reply.assignments:

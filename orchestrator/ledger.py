@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from orchestrator.agent import ToolInvocation
+from orchestrator.agent import Assignment, ToolInvocation
 from orchestrator.models.llm import Frozen
 
 FactKind = Literal["given", "to_look_up", "to_derive", "guess", "found", "refuted"]
@@ -94,6 +94,12 @@ class LeadReply(Reply):
         """In a loop implies no progress: one verdict, not two."""
         return self.in_loop or not self.making_progress
 
+    @property
+    def gives_up(self) -> bool:
+        """A bad verdict with its reason and nobody given work: the lead sees no way on."""
+        working = self.assignments or self.request_satisfied
+        return self.is_bad_verdict and bool((self.reason or "").strip()) and not working
+
 
 class TaskLedger(Frozen):
     """Facts and plan. Items keep the order in which they were first written."""
@@ -130,6 +136,22 @@ class ProgressLedger(Frozen):
     making_progress: bool
     reason: str = ""
     stalls: int = Field(ge=0)
+
+
+def addressed(number: int, given: tuple[LeadAssignment, ...]) -> tuple[Assignment, ...]:
+    """The assignments of a round with their logical paths."""
+    agents = [work.agent for work in given]
+    return tuple(
+        Assignment(
+            id=work.id,
+            path=f"round/{number}/{position}.{work.agent}",
+            agent=work.agent,
+            instruction=work.instruction,
+            tool=work.tool,
+            alone=agents.count(work.agent) == 1,
+        )
+        for position, work in enumerate(given, start=1)
+    )
 
 
 def _apply_fact(facts: dict[str, Fact], delta: FactDelta) -> None:

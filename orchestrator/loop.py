@@ -22,7 +22,13 @@ from orchestrator import events as ev
 from orchestrator.agent import Agent, Assignment, Report
 from orchestrator.branches import run_branches
 from orchestrator.calls import RECORDED_FAULTS, call_model
-from orchestrator.context import brief, compacted_text, compaction_due, lead_request
+from orchestrator.context import (
+    brief,
+    compacted_text,
+    compaction_due,
+    lead_request,
+    withholdable,
+)
 from orchestrator.errors import (
     EndOfRecording,
     JournalError,
@@ -31,7 +37,7 @@ from orchestrator.errors import (
     Waiting,
 )
 from orchestrator.lead_reply import Reading, read_reply
-from orchestrator.ledger import LeadAssignment, LeadReply
+from orchestrator.ledger import LeadAssignment, LeadReply, addressed
 from orchestrator.limits import Limits, first_hit
 from orchestrator.models.llm import LLM, Completion
 from orchestrator.outcome import build_outcome, check_reply, ending_of, ending_of_error
@@ -131,11 +137,17 @@ class Orchestrator:
         try:
             return await call_model(self.recorder, self.lead, key, request)
         except ModelFault as fault:
-            if fault.kind == "content_filter":
-                return Completion(text="", finish="content_filter")
             if fault.kind == "bad_reply":
                 return Completion(text="")
-            raise
+            if fault.kind != "content_filter":
+                raise
+            shown = withholdable(self.state)
+            if not shown:
+                return Completion(text="", finish="content_filter")
+        # Never the same prompt again: first without the newest report, then without any.
+        what = shown if key.endswith("/less") else shown[:1]
+        await self.recorder.emit(key, ev.Withheld(what=tuple(what)))
+        return await self._ask_lead(f"{key}/less", retries)
 
     def _read(self, completion: Completion, *, first: bool) -> Reading:
         reading = read_reply(completion, list(self.team))
@@ -178,7 +190,7 @@ class Orchestrator:
     async def _delegate(self, given: tuple[LeadAssignment, ...]) -> None:
         """Let the agents work, at the same time where none waits for another."""
         number = len(self.state.turns)
-        assignments = _addressed(number, given)
+        assignments = addressed(number, given)
         assigned = ev.WorkAssigned(round=number, assignments=assignments)
         await self.recorder.emit(f"round/{number}/work", assigned)
         by_id = {work.id: work for work in assignments}
@@ -223,21 +235,6 @@ class Orchestrator:
         hit = first_hit(self.limits, rounds=0, spent=spent, elapsed_s=self.elapsed_s())
         if hit is not None:
             raise LimitReached(hit.name, hit.used, hit.allowed)
-
-
-def _addressed(number: int, given: tuple[LeadAssignment, ...]) -> tuple[Assignment, ...]:
-    agents = [work.agent for work in given]
-    return tuple(
-        Assignment(
-            id=work.id,
-            path=f"round/{number}/{position}.{work.agent}",
-            agent=work.agent,
-            instruction=work.instruction,
-            tool=work.tool,
-            alone=agents.count(work.agent) == 1,
-        )
-        for position, work in enumerate(given, start=1)
-    )
 
 
 def _failed(summary: str) -> Report:

@@ -84,6 +84,7 @@ def build_outcome(
         fault=ending.fault,
         fix=ending.fix,
         unknown_steps=state.unknown_steps,
+        warnings=_warnings(state),
         spent=spent,
         seconds=round(seconds, 3),
     )
@@ -126,6 +127,12 @@ def check_reply(reply: LeadReply, state: State, blobs: Blobs) -> ev.AnswerCheck:
     return check_answer(reply, task, sorted(sources, key=lambda s: s.evidence), known)
 
 
+def _warnings(state: State) -> tuple[str, ...]:
+    loops = [f"stopped a loop: {what}" for what in state.loops]
+    held = [f"a content filter refused {what}" for what in sorted(state.withheld)]
+    return (*loops, *held)
+
+
 def _source_text(item: Evidence, blobs: Blobs) -> SourceText:
     text = blobs.get(item.sha256).decode("utf-8", "replace")
     return SourceText(item.id, text, computed=item.locator.startswith(CODE_OUTPUT))
@@ -141,7 +148,7 @@ def _best_so_far(state: State) -> str | None:
     for turn in reversed(state.turns):
         if turn.reply is not None and (turn.reply.answer or "").strip():
             return turn.reply.answer
-    found = [f"- {fact.text}" for fact in state.ledger.fact("found")]
+    found = [f"- {fact.text[:300]}" for fact in state.ledger.fact("found")]
     return "Found so far:\n" + "\n".join(found) if found else None
 
 

@@ -85,6 +85,8 @@ def magentic(state: State) -> Move:
     if reply is not None and reply.request_satisfied:
         missing = gate(state, reply) if turn.ask != "gate" else ()
         return Consult("gate", missing) if missing else Finish(reply.reason or "done")
+    if reply is not None and reply.gives_up:
+        return GiveUp(reply.reason or "")
     if stalls(state) >= _limits(state).stalls:
         return _replan_or_give_up(state)
     if reply is None:
@@ -142,8 +144,11 @@ def gate(state: State, reply: LeadReply) -> tuple[str, ...]:
 
 
 def objections(state: State, reply: LeadReply) -> tuple[str, ...]:
-    """Why a well-formed reply is still sent back once: the first assignment after a replan must
-    not be one that was tried (measured: 15 % of new plans open that way)."""
+    """Why a well-formed reply is still sent back once: giving up is confirmed, and the first
+    assignment after a replan must not be one that was tried (measured: 15 % of new plans open
+    that way)."""
+    if reply.gives_up:
+        return ("assignments: there is none. If nothing else can be tried, send this again",)
     turn = state.turn
     if turn is None or turn.ask != "replan" or not reply.assignments:
         return ()

@@ -71,6 +71,8 @@ class State:
     questions: Mapping[str, Question] = field(default_factory=dict)
     answers: Mapping[str, Answer] = field(default_factory=dict)
     unknown_steps: tuple[str, ...] = ()
+    withheld: frozenset[str] = frozenset()
+    loops: tuple[str, ...] = ()
     spent: Usage = field(default_factory=Usage)
     spent_by_role: Mapping[str, Usage] = field(default_factory=dict)
     elapsed_s: float = 0.0
@@ -137,6 +139,10 @@ def _fold_step(state: State, event: ev.Event, key: str) -> State:
             return replace(state, spent=state.spent + usage, spent_by_role=by_role)
         case ev.StepUnknown():
             return replace(state, unknown_steps=tuple(sorted({*state.unknown_steps, key})))
+        case ev.Withheld():
+            return replace(state, withheld=state.withheld | set(event.what))
+        case ev.LoopDetected():
+            return replace(state, loops=tuple(sorted({*state.loops, event.what})))
         case ev.EvidenceFound():
             found = {**state.evidence, event.evidence.id: event.evidence}
             return replace(state, evidence=found)

@@ -96,6 +96,13 @@ class Work:
         await self.recorder.emit(key, ev.EvidenceFound(evidence=evidence))
         return evidence
 
+    async def withhold(self, name: str, evidence: tuple[str, ...]) -> None:
+        await self.recorder.emit(f"{self.path}/{name}", ev.Withheld(what=evidence))
+
+    async def stop_loop(self, name: str, what: str) -> None:
+        event = ev.LoopDetected(where=self.path, what=what)
+        await self.recorder.emit(f"{self.path}/{name}", event)
+
     async def ask(self, name: str, question: Question) -> Answer:
         key = f"{self.path}/{name}"
         asked = ev.QuestionAsked(

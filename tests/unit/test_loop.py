@@ -7,13 +7,15 @@ import json
 import re
 from itertools import pairwise
 
-from harness import Bench, Worker, assign, echo, fail, finish, last_user, reply, team
+from harness import Bench, Work, Worker, assign, echo, fail, finish, last_user, reply, team
 
-from orchestrator.agent import Assignment, Report, WorkContext
+from agents.tool_loop import ToolLoop
+from agents.toolkit import tool, tools_of
+from orchestrator.agent import Assignment, Observation, Report, Source, WorkContext
 from orchestrator.errors import ModelFault
 from orchestrator.limits import Limits
-from orchestrator.models.llm import Completion, Request
-from orchestrator.models.scripted import ScriptedModel
+from orchestrator.models.llm import Completion, Request, ToolCall
+from orchestrator.models.scripted import Policy, ScriptedModel
 
 
 def reads_the_value(request: Request) -> str:
@@ -316,3 +318,108 @@ async def test_the_retry_holds_the_validators_words(bench: Bench) -> None:
 
 def test_worker_is_an_agent() -> None:
     assert Worker("x", echo).name == "x"
+
+
+async def test_a_lead_that_sees_no_way_on_gives_up_after_saying_it_twice(bench: Bench) -> None:
+    def lead(_request: Request) -> str:
+        return reply(making_progress=False, reason="the archive burnt down", assignments=[])
+
+    outcome = await bench.run(lead)
+    assert (outcome.outcome, outcome.reason) == ("gave_up", "the archive burnt down")
+    assert outcome.spent.calls == 2
+
+
+class Filtering(ScriptedModel):
+    """An endpoint whose content filter refuses any prompt that holds a word."""
+
+    def __init__(self, policy: Policy, word: str) -> None:
+        super().__init__(policy)
+        self.word = word
+        self.refused: list[str] = []
+
+    async def complete(self, request: Request) -> Completion:
+        prompt = "\n".join(message.content for message in request.messages)
+        if self.word in prompt:
+            assert prompt not in self.refused, "the same prompt was sent again"
+            self.refused.append(prompt)
+            raise ModelFault("content_filter", "refused by the content filter")
+        return await super().complete(request)
+
+
+async def test_text_that_a_filter_refuses_is_withheld_from_the_lead_and_the_run_goes_on(
+    bench: Bench,
+) -> None:
+    def lead(request: Request) -> str:
+        told = "\n".join(message.content for message in request.messages)
+        if "withheld" in told:
+            return finish("The report could not be read, so the value is unknown.")
+        return assign(("Echo", "gunpowder"))
+
+    model = Filtering(lead, "seen for gunpowder")
+    outcome = await bench.run(model)
+    assert outcome.outcome == "answered"
+    assert len(model.refused) == 1
+    assert any("content filter refused" in warning for warning in outcome.warnings)
+    recorder = await bench.replay(team())
+    assert recorder.digest() == recorder.recorded_digest()
+
+
+async def test_an_observation_that_a_filter_refuses_is_withheld_from_the_worker(
+    bench: Bench,
+) -> None:
+    def policy(request: Request) -> str | Completion:
+        told = "\n".join(message.content for message in request.messages)
+        if request.role == "lead":
+            return (
+                finish("It says: nothing.")
+                if "<report assignment" in told
+                else assign(("Reader", "read"))
+            )
+        if "withheld" in told:
+            return calls("report", status="blocked", summary="the page is refused by a filter")
+        return calls("read", page="harmless") if "harmless" in told else calls("read", page="x")
+
+    model = Filtering(policy, "gunpowder")
+    outcome = await bench.run(model, agents=team(Reader=reads(["gunpowder"])))
+    assert outcome.outcome == "answered"
+    assert len(model.refused) == 1
+    report = bench.kinds("Reported")[0]["report"]
+    assert "a content filter refused evidence 1.1.1" in report["summary"]
+
+
+async def test_an_agent_that_goes_in_circles_is_stopped_by_plain_code(bench: Bench) -> None:
+    asked: list[str] = []
+
+    def policy(request: Request) -> str | Completion:
+        if request.role == "lead":
+            stopped = any("went in circles" in message.content for message in request.messages)
+            return finish("It cannot be found.") if stopped else assign(("Reader", "read"))
+        asked.append("think")
+        return calls("read", page="one" if len(asked) % 2 else "two")
+
+    outcome = await bench.run(policy, agents=team(Reader=reads(["same", "other"])))
+    assert outcome.outcome == "answered"
+    assert len(asked) <= 6
+    assert bench.kinds("LoopDetected")
+    assert any("stopped a loop" in warning for warning in outcome.warnings)
+
+
+def calls(name: str, **arguments: object) -> Completion:
+    call = ToolCall(id="c", name=name, arguments=json.dumps(arguments))
+    return Completion(text="", tool_calls=(call,))
+
+
+def reads(texts: list[str]) -> Work:
+    """An agent on the shared tool loop whose one tool shows the same text for the same page."""
+
+    class Shelf:
+        @tool()
+        async def read(self, page: str) -> Observation:
+            """Read a page."""
+            text = texts[len(page) % len(texts)]
+            return Observation(text=f"{page}: {text}", source=Source(kind="path", ref=page))
+
+    async def work(assignment: Assignment, ctx: WorkContext) -> Report:
+        return await ToolLoop(assignment, ctx, tools_of(Shelf()), "You read.").work()
+
+    return work
