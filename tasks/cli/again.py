@@ -16,9 +16,9 @@ from orchestrator.limits import Limits, parse_limits
 from orchestrator.settings import Settings
 from tasks import api
 from tasks.cli.exits import ANSWERED, GAVE_UP
+from tasks.cli.given import Show
 from tasks.cli.live import Attempt, carry
 from tasks.cli.opening import home_of, open_journal, short_id, user_name
-from tasks.cli.options import Show
 from tasks.cli.streams import Streams
 from tasks.configuration import journal_url
 from tasks.history import is_alive

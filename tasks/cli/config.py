@@ -8,6 +8,7 @@ import typer
 
 from tasks.cli import options as opt
 from tasks.cli.command import command, streams_of
+from tasks.cli.given import Where
 
 
 def add_to(app: typer.Typer) -> None:
@@ -32,7 +33,7 @@ def show(
     """Show every setting with its value."""
     from tasks.cli.configuring import show_settings
 
-    where = opt.Where(home, config, trust_project)
+    where = Where(home, config, trust_project)
     return show_settings(where, streams_of(context), origin=origin, as_json=json)
 
 
@@ -40,7 +41,7 @@ def path(context: typer.Context, home: opt.Home = None, config: opt.Config = Non
     """Show which files are read, and where journal and stored bytes are."""
     from tasks.cli.configuring import show_paths
 
-    return show_paths(opt.Where(home, config), streams_of(context))
+    return show_paths(Where(home, config), streams_of(context))
 
 
 def check(
@@ -52,4 +53,4 @@ def check(
     """Check the configuration; exit code 2 names what is wrong with it."""
     from tasks.cli.configuring import check_settings
 
-    return check_settings(opt.Where(home, config, trust_project), streams_of(context))
+    return check_settings(Where(home, config, trust_project), streams_of(context))

@@ -8,8 +8,8 @@ from pathlib import Path
 from orchestrator.errors import NotReady
 from orchestrator.settings import Settings
 from tasks.cli.exits import ANSWERED
+from tasks.cli.given import Where
 from tasks.cli.opening import home_of, load_settings
-from tasks.cli.options import Where
 from tasks.cli.streams import Streams, clean
 from tasks.configuration import flattened, project_file, unknown_variables, user_file
 from tasks.keys import find_key

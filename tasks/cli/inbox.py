@@ -9,6 +9,7 @@ import typer
 from tasks.cli import options as opt
 from tasks.cli.command import command, streams_of
 from tasks.cli.completion import complete_question
+from tasks.cli.given import Show
 
 
 def add_to(app: typer.Typer) -> None:
@@ -66,7 +67,7 @@ def answer(
     """Answer a question, then go on with its run if no live process does."""
     from tasks.cli.messages import Reply, answer_question
 
-    show = opt.Show(json, quiet, plain, verbose)
+    show = Show(json, quiet, plain, verbose)
     reply = Reply(question, " ".join(words), by, goes_on=not no_resume)
     return answer_question(reply, home, streams_of(context), show)
 

@@ -19,9 +19,9 @@ from tasks.cli.bugs import log_bugs
 from tasks.cli.desk import ask
 from tasks.cli.exits import INTERRUPTED
 from tasks.cli.footer import Footer, View
+from tasks.cli.given import Show
 from tasks.cli.keyboard import Keyboard
 from tasks.cli.opening import short_id, user_name
-from tasks.cli.options import Show
 from tasks.cli.pausing import Pausing
 from tasks.cli.progress import JsonLines, Lines, Say, Steps, Watcher
 from tasks.cli.signals import Interrupts

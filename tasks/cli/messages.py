@@ -16,8 +16,8 @@ from tasks.cli.again import Again, go_on
 from tasks.cli.desk import NO, YES
 from tasks.cli.ending import answer_command
 from tasks.cli.exits import ANSWERED
+from tasks.cli.given import Show
 from tasks.cli.opening import open_journal, short_id, user_name
-from tasks.cli.options import Show
 from tasks.cli.progress import place
 from tasks.cli.streams import Streams, clean, one_line
 from tasks.history import is_alive

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from orchestrator.errors import UsageError
 from orchestrator.journal import Journal
-from tasks.cli.options import Where
+from tasks.cli.given import Where
 from tasks.config_file import Given
 from tasks.configuration import Place, Resolved, journal_url, resolve
 

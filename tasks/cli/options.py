@@ -5,7 +5,6 @@ An option that was not given is None or empty, so that the environment and the f
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -129,25 +128,6 @@ FLAGS = {
     "on_question": "--on-question",
     "out": "--out",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Show:
-    """How much is shown, and in which form."""
-
-    json: bool = False
-    quiet: bool = False
-    plain: bool = False
-    verbose: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Where:
-    """What the command line says about where configuration and journal are."""
-
-    home: Path | None = None
-    config: Path | None = None
-    trust_project: bool = False
 
 
 def flags_given(values: dict[str, Any], limits: list[str] | None) -> list[Given]:

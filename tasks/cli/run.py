@@ -8,6 +8,7 @@ import typer
 
 from tasks.cli import options as opt
 from tasks.cli.command import command, streams_of
+from tasks.cli.given import Show, Where
 
 Task = Annotated[
     str | None, typer.Argument(metavar="TASK|-|@FILE", help="The task, - for stdin, or @FILE.")
@@ -75,8 +76,8 @@ def run(
         demo_material=demo_material,
         accepts_irreversible=i_accept_irreversible,
     )
-    where = opt.Where(home, config, trust_project)
-    show = opt.Show(json, quiet, plain, verbose)
+    where = Where(home, config, trust_project)
+    show = Show(json, quiet, plain, verbose)
     return start(order, opt.flags_given(values, limit), where, streams_of(context), show)
 
 
@@ -104,7 +105,7 @@ def resume(
     from tasks.cli.again import Again, go_on
 
     again = Again(run, tuple(limit or ()), out, take_over, trust_history)
-    show = opt.Show(json, quiet, plain, verbose)
+    show = Show(json, quiet, plain, verbose)
     return go_on(again, home, streams_of(context), show)
 
 

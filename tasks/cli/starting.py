@@ -13,9 +13,9 @@ from orchestrator import events as ev
 from orchestrator.errors import UsageError
 from orchestrator.settings import Settings
 from tasks import api
+from tasks.cli.given import Show, Where
 from tasks.cli.live import Attempt, carry
 from tasks.cli.opening import load_settings
-from tasks.cli.options import Show, Where
 from tasks.cli.streams import Streams
 from tasks.config_file import Given
 from tasks.output import make_folder
