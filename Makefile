@@ -9,7 +9,7 @@ PACKAGES := orchestrator agents sandbox tasks
 .PHONY: demo test soak check bench setup machine
 
 demo: setup          ## the main job, without a key
-	$(RUN) quaestor doctor --fix --for demo
+	$(RUN) quaestor doctor --fix
 	$(RUN) quaestor run --demo
 
 test: setup check machine   ## every suite, with a real engine and a real browser
@@ -31,7 +31,7 @@ bench: setup machine ## figures, as ratios within one run
 setup: .venv/.ready
 
 machine: setup       ## engine, browser and sandbox image, installed and started when missing
-	$(RUN) quaestor doctor --fix --for tests
+	$(RUN) quaestor doctor --fix
 
 .venv/.ready: pyproject.toml uv.lock
 	.ci/bootstrap
