@@ -71,11 +71,13 @@ class Refused(ValueError):
 class EgressPolicy:
     """What may be reached. `allow` names private endpoints as HOST:PORT (or HOST, which means 80
     and 443); `only_hosts` restricts everything else to these hosts (`*.example.org` for
-    subdomains); no `ports` means 80, 443 and every port from 1024."""
+    subdomains); `closed_hosts` are never reached; no `ports` means 80, 443 and every port from
+    1024."""
 
     enabled: bool = True
     allow: frozenset[str] = frozenset()
     only_hosts: frozenset[str] = frozenset()
+    closed_hosts: frozenset[str] = frozenset()
     ports: frozenset[int] = frozenset()
     max_bytes: int = 256 * MEBIBYTE
     max_seconds: float = 900.0
@@ -85,7 +87,7 @@ class EgressPolicy:
         try:
             for entry in self.allow:
                 _allowed_targets(entry)
-            for entry in self.only_hosts:
+            for entry in self.only_hosts | self.closed_hosts:
                 canonical_host(entry.removeprefix("*."))
         except Refused as refusal:
             raise UsageError(f"a host of the network settings is malformed: {refusal}") from refusal
@@ -149,6 +151,8 @@ def check_target(policy: EgressPolicy, target: Target) -> bool:
         raise Refused("the web is switched off for this run")
     if any(target in _allowed_targets(entry) for entry in policy.allow):
         return True
+    if _is_listed(target.host, policy.closed_hosts):
+        raise Refused(f"{target.host} is closed")
     if policy.only_hosts and not _is_listed(target.host, policy.only_hosts):
         raise Refused(f"{target.host} is not among the hosts that this run may visit")
     if not _port_is_open(policy, target.port):

@@ -10,7 +10,7 @@ import contextlib
 import os
 import shutil
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from playwright.async_api import Request as Request
     from playwright.async_api import Response as Response
     from playwright.async_api import Route as Route
+    from playwright.async_api import WebSocket as WebSocket
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (
@@ -43,6 +44,17 @@ FLAGS = (
     "--disable-sync",
     "--autofill-server-url=about:blank",  # or the fields of every form are sent to a server
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+)
+# What Chromium asks by itself, unasked by any page: nobody's browsing is reported there.
+OWN_SERVICES = frozenset(
+    {
+        "clients2.google.com",
+        "connectivitycheck.gstatic.com",
+        "content-autofill.googleapis.com",
+        "optimizationguide-pa.googleapis.com",
+        "safebrowsing.googleapis.com",
+        "update.googleapis.com",
+    }
 )
 # Without this chromium would reach loopback addresses past the proxy.
 BYPASS_NOTHING = "<-loopback>"
@@ -166,7 +178,8 @@ class Browser:
 @contextlib.asynccontextmanager
 async def open_browser(settings: WebSettings) -> AsyncIterator[Browser]:
     """A browser behind its own proxy. Nothing is launched until the first page is needed."""
-    async with open_egress(settings.policy, settings.egress_log) as egress:
+    policy = replace(settings.policy, closed_hosts=settings.policy.closed_hosts | OWN_SERVICES)
+    async with open_egress(policy, settings.egress_log) as egress:
         browser = Browser(settings, egress)
         try:
             yield browser

@@ -26,6 +26,7 @@ from agents.web_surfer.text import neutral, one_line
 from orchestrator.agent import Json, Observation, Source
 from orchestrator.errors import ToolFailed
 from sandbox.egress import VERDICT_HEADER
+from sandbox.egress_policy import Refused, canonical_host
 
 if TYPE_CHECKING:
     from agents.web_surfer.browser import Page
@@ -215,16 +216,26 @@ class Device:
         return {"cookies": await context.cookies(), "origins": list(self._local.values())}
 
     def refusals(self) -> list[str]:
-        """What the proxy did not let through since the last look."""
+        """What the proxy did not let pages through to since the last look."""
         fresh = self.browser.egress.verdicts(self.branch, self._passages_seen)
         self._passages_seen = self.browser.egress.count
-        unique = {(v.host, v.verdict): v for v in fresh if v.verdict in ("refused", "unreachable")}
-        return [f"{v.verdict}: {v.host}:{v.port} ({v.reason})" for v in unique.values()]
+        told = {
+            (passage.host, passage.verdict): passage
+            for passage in fresh
+            if passage.verdict in ("refused", "unreachable") and self._asked_for(passage.host)
+        }
+        return [f"{p.verdict}: {p.host}:{p.port} ({p.reason})" for p in told.values()]
+
+    def _asked_for(self, host: str) -> bool:
+        """Pages write hosts in their own ways; the proxy logs the canonical one."""
+        with contextlib.suppress(Refused):
+            return host in {canonical_host(asked) for asked in self.tabs.hosts if asked}
+        return True
 
     def _why_not_loaded(self, url: str, message: str) -> str:
         host = urlsplit(url).hostname or url
         refusals = self.refusals()
-        if refusals:
+        if refusals and "ERR_TUNNEL" in message:
             return one_line(f"{host} was not loaded: {'; '.join(refusals)}")
         found = re.search(r"net::(ERR_[A-Z_]+)", message)
         return one_line(f"{host} was not loaded: {found.group(1) if found else message}")

@@ -335,7 +335,7 @@ function visitRow(el, context, inner, depth, walk) {
 }
 
 function visitGroup(el, inner, depth, walk) {
-  const label = groupLabel(el, inner);
+  const label = groupLabel(el);
   const context = scrollRange(el, inner);
   context.delegated = context.delegated || isListening(el);
   const at = walk.out.length;
@@ -354,7 +354,8 @@ function isScrollable(el) {
 
 function groupLabel(el) {
   const explicit = roleAttribute(el);
-  const role = GROUP_ROLES.has(explicit) ? explicit : GROUPS[el.localName] || '';
+  const heading = /^h[1-6]$/.test(el.localName) ? roleOf(el) : '';
+  const role = GROUP_ROLES.has(explicit) ? explicit : GROUPS[el.localName] || heading;
   const name = tidy(labelledBy(el) || el.getAttribute('aria-label') || '')
     || (el.localName === 'fieldset' && tidy((el.querySelector('legend') || {}).textContent || ''));
   const title = name ? ' ' + quoted(name.slice(0, 80)) : '';

@@ -10,6 +10,7 @@ import time
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 from agents.web_surfer.browser import Browser, browser_error
 from agents.web_surfer.gating import Gate
@@ -18,7 +19,15 @@ from agents.web_surfer.text import one_line
 from orchestrator.errors import ToolFailed
 
 if TYPE_CHECKING:
-    from agents.web_surfer.browser import BrowserContext, Dialog, Download, Page, Request, Route
+    from agents.web_surfer.browser import (
+        BrowserContext,
+        Dialog,
+        Download,
+        Page,
+        Request,
+        Route,
+        WebSocket,
+    )
 
 T = TypeVar("T")
 MAX_TABS = 12
@@ -44,6 +53,7 @@ class Tabs:  # no slots: playwright writes an attribute on the owner of a handle
     dialog: Dialog | None = None
     notes: list[str] = field(default_factory=list)
     downloads: list[Download] = field(default_factory=list)
+    hosts: set[str] = field(default_factory=set)
     _context: BrowserContext | None = None
     _requests: dict[Request, float] = field(default_factory=dict)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
@@ -231,12 +241,16 @@ class Tabs:  # no slots: playwright writes an attribute on the owner of a handle
         page.on("dialog", self._dialog_opened)
         page.on("download", self._download_begun)
         page.on("close", self._page_closed)
+        page.on("websocket", self._socket_opened)
         page.on("crash", self._page_crashed)
         self.pages.append(page)
         if len(self.pages) > 1:
             self.active = len(self.pages) - 1
             self.notes.append(f"tab {len(self.pages)} was opened and is now the active one")
         self._news.set()
+
+    def _socket_opened(self, socket: WebSocket) -> None:
+        self.hosts.add(urlsplit(socket.url).hostname or "")
 
     def _page_closed(self, page: Page) -> None:
         if page not in self.pages:
@@ -261,6 +275,7 @@ class Tabs:  # no slots: playwright writes an attribute on the owner of a handle
 
     def _request_begun(self, request: Request) -> None:
         self._requests[request] = time.monotonic()
+        self.hosts.add(urlsplit(request.url).hostname or "")
         self._news.set()
 
     def _request_ended(self, request: Request) -> None:

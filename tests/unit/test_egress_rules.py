@@ -186,6 +186,12 @@ def test_a_list_of_hosts_restricts_the_web_to_it(host: str, passes: bool) -> Non
         check_target(policy, target)
 
 
+def test_a_closed_host_is_refused_by_its_name() -> None:
+    policy = EgressPolicy(closed_hosts=frozenset({"tracker.test"}))
+    with pytest.raises(Refused, match="closed"):
+        check_target(policy, parse_target("Tracker.test.:443"))
+
+
 @pytest.mark.parametrize(("port", "passes"), [(80, True), (443, True), (8443, True), (25, False)])
 def test_well_known_ports_of_other_protocols_are_closed(port: int, passes: bool) -> None:
     target = parse_target(f"example.org:{port}")
