@@ -118,7 +118,7 @@ async def _mirror() -> list[str]:
 async def _install_wheels(tree: Path, recipe: Recipe) -> None:
     target = tree / WHEELS
     target.mkdir(parents=True, exist_ok=True)
-    uv = shutil.which("uv")
+    uv = shutil.which("uv") or os.environ.get("UV")  # `uv run` names itself there
     if uv is not None:
         command = [uv, "pip", "install", "--quiet", "--target", str(target)]
         command += ["--python-version", PYTHON, "--python-platform", PLATFORM]
