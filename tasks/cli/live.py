@@ -32,11 +32,12 @@ from tasks.cli.telling import first_line, tell
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """What is to be carried: the settings in force and the call that does it. `run` is set when
-    the run is there already."""
+    the run is there already; `only_plan` stops before the first plan is acted on."""
 
     settings: Settings
     work: Callable[[api.Quaestor], Awaitable[ev.Outcome]]
     run: str | None = None
+    only_plan: bool = False
 
 
 @dataclass(slots=True)
@@ -67,6 +68,8 @@ class Live:
         """Show an event to every watcher."""
         for watcher in self.watchers:
             watcher.event(key, event, new)
+        if self.attempt.only_plan and isinstance(event, ev.LeadReplied):
+            self._hold_plan(event)
         if self.pausing is not None and new and isinstance(event, ev.StepIntended):
             self.pausing.held(key)
 
@@ -93,6 +96,12 @@ class Live:
                 self.steps,
                 lambda: self.interrupts.stop_now(INTERRUPTED),
             )
+
+    def _hold_plan(self, replied: ev.LeadReplied) -> None:
+        """Begin no step any more, unless the reply is the answer already."""
+        if self.orchestrator is not None and not replied.reply.request_satisfied:
+            self.orchestrator.going.clear()
+            self.interrupts.cancel_work()
 
     def pause(self) -> bool:
         """Pause, if somebody is there who can let it go on."""

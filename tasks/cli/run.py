@@ -20,6 +20,7 @@ def add_to(app: typer.Typer) -> None:
     command(app, "run")(run)
     command(app, "resume")(resume)
     command(app, "replay")(replay)
+    command(app, "plan")(plan)
 
 
 def run(
@@ -116,3 +117,39 @@ def replay(
     from tasks.cli.again import again_offline
 
     return again_offline(run, home, streams_of(context))
+
+
+def plan(
+    context: typer.Context,
+    task: Task = None,
+    attach: opt.Attach = None,
+    model: opt.Model = None,
+    lead_model: opt.LeadModel = None,
+    base_url: opt.BaseUrl = None,
+    limit: opt.Limit = None,
+    no_web: opt.NoWeb = False,
+    sandbox: opt.Sandbox = None,
+    demo: opt.Demo = False,
+    quiet: opt.Quiet = False,
+    trust_project: opt.TrustProject = False,
+    home: opt.Home = None,
+    config: opt.Config = None,
+    verbose: opt.Verbose = False,
+) -> int:
+    """Ask the lead for facts and plan, show them, act on nothing.
+
+    `quaestor resume` then acts on this plan, and does not pay for it again."""
+    from tasks.cli.starting import Order, start
+
+    values = {
+        "models.name": model,
+        "models.lead": lead_model,
+        "models.base_url": base_url,
+        "web.enabled": False if no_web else None,
+        "sandbox.launcher": sandbox,
+        "demo": True if demo else None,
+    }
+    order = Order(task=task, attachments=tuple(attach or ()), only_plan=True)
+    where = Where(home, config, trust_project)
+    show = Show(quiet=quiet, verbose=verbose)
+    return start(order, opt.flags_given(values, limit), where, streams_of(context), show)

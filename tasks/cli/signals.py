@@ -51,6 +51,10 @@ class Interrupts:
         last_resort = threading.Timer(PATIENCE_S, self._leave)
         last_resort.daemon = True
         last_resort.start()
+        self.cancel_work()
+
+    def cancel_work(self) -> None:
+        """End the attempt so that it can be resumed; no signal asked for it."""
         if self._work is not None:
             self._work.cancel()
 

@@ -33,6 +33,7 @@ class Order:
     after: str | None = None
     demo_material: Path | None = None
     accepts_irreversible: bool = False
+    only_plan: bool = False
 
 
 def start(order: Order, flags: Sequence[Given], where: Where, streams: Streams, show: Show) -> int:
@@ -61,7 +62,7 @@ async def _start(order: Order, settings: Settings, streams: Streams, show: Show)
             after = quaestor.journal.find(order.after) if order.after else None
             return await quaestor.run(task, attached, after=after)
 
-        return await carry(Attempt(settings, work), streams, show)
+        return await carry(Attempt(settings, work, only_plan=order.only_plan), streams, show)
 
 
 @asynccontextmanager

@@ -14,10 +14,11 @@ from orchestrator.settings import Settings
 from orchestrator.state import State
 from tasks.cli.ending import closing_lines, code_of, outcome_record
 from tasks.cli.exits import ANSWERED, NOT_READY
-from tasks.cli.streams import Streams, clean
+from tasks.cli.streams import Streams, clean, one_line
 from tasks.configuration import shown_limits
 from tasks.keys import OPENAI_URL
 from tasks.output import write_output
+from tasks.transcript import ledger_text
 
 if TYPE_CHECKING:
     from tasks.cli.live import Live
@@ -29,6 +30,8 @@ def tell(live: Live, outcome: ev.Outcome, name: str, bugs: Path) -> int:
     state = live.orchestrator.state if live.orchestrator else None
     question = state.questions.get(outcome.question) if state and outcome.question else None
     code = code_of(outcome, live.interrupts.code)
+    if live.attempt.only_plan and state is not None and outcome.outcome == "cancelled":
+        return _tell_plan(streams, state, name, live.interrupts.code)
     unwritten = _write_folder(live, outcome, state, question, code)
     if unwritten is not None and code == ANSWERED:
         code = NOT_READY
@@ -46,6 +49,19 @@ def tell(live: Live, outcome: ev.Outcome, name: str, bugs: Path) -> int:
     if unwritten is not None:
         streams.error(unwritten.message, unwritten.fix)
     return code
+
+
+def _tell_plan(streams: Streams, state: State, name: str, stopped_by: int | None) -> int:
+    """The first ledger and what would be done first; nothing was done yet."""
+    if stopped_by is not None:
+        streams.err.line(f"Stopped. Nothing is lost: quaestor resume {name}")
+        return stopped_by
+    streams.out.line(clean(ledger_text(state)))
+    reply = state.turn.reply if state.turn else None
+    for work in reply.assignments if reply else ():
+        streams.out.line(f"first: {work.agent}: {one_line(work.instruction, 400)}")
+    streams.err.line(f"Nothing was done yet. Act on it: quaestor resume {name}")
+    return ANSWERED
 
 
 def first_line(name: str, settings: Settings, limits: Limits) -> str:

@@ -1,0 +1,63 @@
+"""Writes `docs/cli.md` from the command's own help: `python docs/make_cli_reference.py`.
+
+With `--check` it writes nothing and ends with 1 when the page is out of date.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+PAGE = Path(__file__).parent / "cli.md"
+COMMANDS = (
+    "run", "resume", "replay", "plan", "runs", "show", "why", "watch", "tell", "inbox", "answer",
+    "pause", "cancel", "export", "gc", "purge", "sandbox build", "doctor", "config show",
+    "config path", "config check",
+)  # fmt: skip
+HEAD = """# The command line
+
+This page is made from the command's own help by `docs/make_cli_reference.py`.
+
+Standard output holds the answer and nothing else, or with `--json` one JSON record per line: first
+`started`, then the journal's events, last exactly one `outcome`. Progress, warnings and errors are
+on standard error. Without a terminal nothing ever waits for input.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    parts = [HEAD, _section(())]
+    parts += [_section(tuple(name.split())) for name in COMMANDS]
+    return "\n".join(parts)
+
+
+def main() -> int:
+    """Write the page, or check it."""
+    text = page()
+    if "--check" in sys.argv[1:]:
+        return int(PAGE.read_text(encoding="utf-8") != text)
+    PAGE.write_text(text, encoding="utf-8")
+    return 0
+
+
+def _section(words: tuple[str, ...]) -> str:
+    name = " ".join(("quaestor", *words))
+    return f"## {name}\n\n```text\n{_help(words)}```\n"
+
+
+def _help(words: tuple[str, ...]) -> str:
+    environ = {**os.environ, "COLUMNS": "96", "TERMINAL_WIDTH": "96", "NO_COLOR": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "tasks.cli", *words, "--help"],
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return "\n".join(line.rstrip() for line in done.stdout.strip().splitlines()) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
