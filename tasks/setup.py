@@ -18,7 +18,7 @@ from orchestrator.errors import NotReady, SandboxFailed
 
 Progress = Callable[[str], None]
 PACKAGES: Mapping[str, tuple[str, ...]] = {
-    "chromium": ("chromium",),
+    "chromium": ("chromium", "libatomic1"),
     "docker": ("docker.io", "debootstrap"),
     "bubblewrap": ("bubblewrap", "debootstrap"),
 }
@@ -28,6 +28,8 @@ PROGRAMS: Mapping[str, str] = {
     "bubblewrap": "bwrap",
     "debootstrap": "debootstrap",
 }
+LIBRARIES: Mapping[str, str] = {"libatomic1": "libatomic.so.1"}
+"""Playwright's driver is a node that needs it; a minimal Debian has none."""
 ENGINE_S = 40.0
 MODEST = ("--iptables=false", "--ip6tables=false", "--bridge=none", "--storage-driver=vfs")
 """What an engine needs no rights for. Boxes have no network, so they do not miss a bridge."""
@@ -62,7 +64,16 @@ def commands(needs: Iterable[str]) -> list[str]:
 def missing_packages(needs: Iterable[str]) -> list[str]:
     """The system packages whose program is not here."""
     names = [package for need in needs for package in PACKAGES.get(need, ())]
-    return [name for name in dict.fromkeys(names) if shutil.which(PROGRAMS[name]) is None]
+    return [name for name in dict.fromkeys(names) if not _is_here(name)]
+
+
+def _is_here(package: str) -> bool:
+    if package in LIBRARIES:
+        name = LIBRARIES[package]
+        return any(
+            found for root in ("/lib", "/usr/lib") for found in Path(root).glob(f"*/{name}")
+        ) or any(Path(root, name).exists() for root in ("/lib", "/usr/lib", "/usr/lib64"))
+    return shutil.which(PROGRAMS[package]) is not None
 
 
 async def set_up(needs: Iterable[str], home: Path, progress: Progress) -> None:
