@@ -174,15 +174,19 @@ async def _box(launcher: Launcher) -> Finding:
 
 
 async def _browser(subject: Subject) -> Finding:
+    try:
+        return await _browse()
+    except NotReady as error:
+        return Finding("browser", "warn", error.message, error.fix or "", needs="chromium")
+
+
+async def _browse() -> Finding:
     """Open a page of our own through the proxy, and see that it denies what is not allowed."""
     from agents.web_surfer.browser import WebSettings, find_chromium, open_browser
     from sandbox.egress_policy import EgressPolicy
     from tasks.doctor_page import Page, served
 
-    try:
-        program = find_chromium()
-    except NotReady as error:
-        return Finding("browser", "warn", error.message, error.fix or "", needs="chromium")
+    program = find_chromium()
     async with served(Page("allowed")) as allowed, served(Page("denied")) as denied:
         policy = EgressPolicy(allow=frozenset({f"127.0.0.1:{allowed.port}"}))
         began = time.monotonic()

@@ -151,14 +151,12 @@ class Browser:
             await playwright.stop()
 
     async def _running(self) -> Chromium:
-        from playwright.async_api import async_playwright
-
         async with self._starting:
             if self._chromium is not None and self._chromium.is_connected():
                 return self._chromium
             program = find_chromium(self.settings.chromium)
             if self._playwright is None:
-                self._playwright = await async_playwright().start()
+                self._playwright = await _driver()
             flags = [*FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
             try:
                 self._chromium = await self._playwright.chromium.launch(
@@ -173,6 +171,18 @@ class Browser:
                     f"{program} does not start: {reason}", fix="set QUAESTOR_CHROMIUM"
                 ) from error
             return self._chromium
+
+
+async def _driver() -> Playwright:
+    from playwright.async_api import async_playwright
+
+    try:
+        return await async_playwright().start()
+    except Exception as error:  # noqa: BLE001 - playwright raises a bare Exception here
+        raise NotReady(
+            f"playwright's driver does not start: {error}",
+            fix="install the library libatomic1 (`sudo apt-get install libatomic1`)",
+        ) from error
 
 
 @contextlib.asynccontextmanager
