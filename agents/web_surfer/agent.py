@@ -91,6 +91,7 @@ class WebSurferAgent:
             only_hosts=frozenset(web.only_hosts),
         )
         chromium = Path(web.chromium) if web.chromium else None
+        self.parts.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         return BrowserSettings(policy=policy, egress_log=self.parts.log, chromium=chromium)
 
     def _search(self) -> SearchSettings:

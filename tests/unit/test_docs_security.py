@@ -1,0 +1,98 @@
+"""Claims of docs/security.md and SECURITY.md that a run without a browser can show."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from openai_server import serve
+from openai_wire import from_request_policy
+
+from orchestrator import events as ev
+from orchestrator.errors import UsageError
+from orchestrator.models.llm import Request
+from orchestrator.settings import AgentSettings, BoxSettings, ModelSettings, Settings, WebSettings
+from tasks import api
+
+OFF = {name: AgentSettings(enabled=False) for name in ("FileSurfer", "Coder", "ComputerTerminal")}
+
+
+class Page(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.server.seen.append(self.path)  # type: ignore[attr-defined]  # set below
+        self.send_response(200)
+        self.send_header("content-type", "text/plain")
+        self.end_headers()
+        self.wfile.write(b"the code is 4711")
+
+    def log_message(self, *_args: object) -> None:
+        """Silence."""
+
+
+@pytest.fixture
+def site() -> Iterator[ThreadingHTTPServer]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
+    server.seen = []  # type: ignore[attr-defined]  # what was asked for
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+async def fetched(home: Path, port: int, *, allowed: bool) -> ev.Outcome:
+    """A run whose lead has the WebSurfer fetch a page on loopback."""
+
+    def lead(request: Request) -> str:
+        if len(request.messages) > 2:
+            return json.dumps({"request_satisfied": True, "answer": request.messages[3].content})
+        tool = {"name": "fetch", "arguments": {"url": f"http://127.0.0.1:{port}/code?secret=x"}}
+        work = {"id": "a1", "agent": "WebSurfer", "instruction": "fetch", "tool": tool}
+        return json.dumps({"request_satisfied": False, "assignments": [work]})
+
+    with serve(from_request_policy(lead)) as server:
+        settings = Settings(
+            home=home,
+            models=ModelSettings(name="scripted", base_url=server.base_url),
+            agents=OFF,
+            web=WebSettings(allow_hosts=(f"127.0.0.1:{port}",) if allowed else ()),
+        )
+        async with api.open(settings) as quaestor:
+            return await quaestor.run("What is the code?")
+
+
+async def test_an_allowed_private_host_is_reached_and_the_passage_is_logged(
+    tmp_path: Path, site: ThreadingHTTPServer
+) -> None:
+    outcome = await fetched(tmp_path, site.server_port, allowed=True)
+    assert "4711" in str(outcome.answer)
+    (log,) = (tmp_path / "logs").glob("*.egress.jsonl")
+    passages = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    assert [(p["host"], p["port"], p["verdict"]) for p in passages] == [
+        ("127.0.0.1", site.server_port, "passed")
+    ]
+    assert log.parent.stat().st_mode & 0o077 == 0
+
+
+async def test_a_private_host_is_refused_unless_the_operator_allows_it(
+    tmp_path: Path, site: ThreadingHTTPServer
+) -> None:
+    outcome = await fetched(tmp_path, site.server_port, allowed=False)
+    assert "loopback" in str(outcome.answer)
+    assert site.seen == []  # type: ignore[attr-defined]  # set by the fixture
+
+
+async def test_code_gets_no_network_and_asking_for_it_starts_nothing(tmp_path: Path) -> None:
+    settings = Settings(
+        home=tmp_path,
+        models=ModelSettings(name="scripted", base_url="http://127.0.0.1:9/v1"),
+        sandbox=BoxSettings(code_hosts=("pypi.example",)),
+    )
+    async with api.open(settings) as quaestor:
+        with pytest.raises(UsageError, match="not available yet"):
+            await quaestor.run("What is the code?")
