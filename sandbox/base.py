@@ -39,7 +39,7 @@ class SandboxSettings:
     `root_tree` is what bubblewrap shows as `/` (default: where `quaestor sandbox build` keeps it).
     `runtime` is an engine runtime such as gVisor's `runsc`. `inputs` is a private copy of large
     inputs, shown read-only as /workspace/inputs. `proxy_socket` is the one way out; the sandbox's
-    user must be able to connect to it. `log` gets a line before each block starts.
+    user must be able to connect to it; `proxy_login` is what it asks for, USER:PASSWORD. `log` gets a line before each block starts.
     """
 
     launcher: Launcher = "docker"
@@ -54,6 +54,7 @@ class SandboxSettings:
     timeout_s: float = 60.0
     inputs: Path | None = None
     proxy_socket: Path | None = None
+    proxy_login: str = ""
     log: Path | None = None
 
 

@@ -20,6 +20,7 @@ from sandbox import payload
 from sandbox.base import Cause, Conversion, FileEntry, Part, Result, SandboxSettings
 from sandbox.inside.frames import Header
 from sandbox.output import joined
+from sandbox.process import finished
 from sandbox.wire import BROKEN, Launch, Wire
 
 GRACE_S = 10.0
@@ -210,7 +211,7 @@ class SupervisedBox:
         return self._wire
 
     async def _started(self) -> Wire:
-        wire = await self._launch.launch()
+        wire = await finished(self._launch.launch(), lambda begun: begun.kill())
         try:
             async with asyncio.timeout(START_S):
                 answer, _ = await wire.receive()

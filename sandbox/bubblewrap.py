@@ -23,7 +23,7 @@ from orchestrator.errors import NotReady
 from sandbox import payload, tree
 from sandbox.base import SandboxSettings
 from sandbox.inside.confine import Confinement
-from sandbox.process import spawn
+from sandbox.process import finished, spawn
 from sandbox.wire import Wire
 
 USER = 10001
@@ -54,7 +54,7 @@ class BubblewrapLaunch:
                 "There is no root tree for bubblewrap.", fix="Run `sudo quaestor sandbox build`."
             )
         launch = cls(settings, built)
-        await launch._try()
+        await finished(launch._try(), _nothing_of)
         return launch
 
     def describe(self) -> str:
@@ -75,6 +75,7 @@ class BubblewrapLaunch:
             memory=self.settings.memory_bytes,
             address_space=max(LEAST_ADDRESS_SPACE, 4 * self.settings.memory_bytes),
             relay=OUTLET if self.settings.proxy_socket else None,
+            login=self.settings.proxy_login,
         )
         told, telling = os.pipe()
         with os.fdopen(told, "rb") as pipe:
@@ -162,3 +163,7 @@ def _killable(wire: Wire, told: bytes) -> Wire:
 
 async def _nothing() -> None:
     """Nothing to clean: the file systems end with the box."""
+
+
+async def _nothing_of(_tried: None) -> None:
+    """Nothing to undo: the trial has ended."""

@@ -85,6 +85,7 @@ class ContainerLaunch:
             alone=True,
             threads=math.ceil(self.settings.cpus),
             relay=OUTLET if self.settings.proxy_socket else None,
+            login=self.settings.proxy_login,
         )
         command = payload.supervisor(confinement)
         limits = _limits(self.settings)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
+from typing import Any, TypeVar
 
 from orchestrator.errors import SandboxFailed
 from sandbox.wire import Wire
@@ -12,6 +13,22 @@ from sandbox.wire import Wire
 STREAM_LIMIT = 1 << 20
 COMPLAINT_BYTES = 2048
 EXIT_S = 2.0
+T = TypeVar("T")
+
+
+async def finished(work: Coroutine[Any, Any, T], undo: Callable[[T], Awaitable[None]]) -> T:
+    """Do it to its end even when the caller is cancelled; then undo it and pass that on.
+
+    asyncio may wait for ever for a child whose start was cancelled half-way.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        if not task.cancelled() and task.exception() is None:
+            await undo(task.result())
+        raise
 
 
 async def spawn(

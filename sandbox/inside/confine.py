@@ -41,10 +41,12 @@ class Confinement:
     memory: int | None = None
     address_space: int | None = None
     relay: str | None = None
+    login: str = ""
 
     def environment(self) -> dict[str, str]:
         """All that a block sees of an environment."""
-        proxy = f"http://127.0.0.1:{RELAY_PORT}"
+        login = f"{self.login}@" if self.login else ""
+        proxy = f"http://{login}127.0.0.1:{RELAY_PORT}"
         names = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
         return {
             "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin",
