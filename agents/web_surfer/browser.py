@@ -178,7 +178,7 @@ async def _driver() -> Playwright:
 
     try:
         return await async_playwright().start()
-    except Exception as error:  # noqa: BLE001 - playwright raises a bare Exception here
+    except Exception as error:  # playwright raises a bare Exception here
         raise NotReady(
             f"playwright's driver does not start: {error}",
             fix="install the library libatomic1 (`sudo apt-get install libatomic1`)",
