@@ -146,6 +146,6 @@ def elapsed_before(records: list[Record]) -> float:
 def is_over(records: list[Record]) -> ev.RunEnded | None:
     """How the newest attempt ended, or None while it runs or after a kill."""
     lifecycle = [record for record in records if record.kind in ev.LIFECYCLE]
-    if not lifecycle or lifecycle[-1].kind != "RunEnded":
+    if not lifecycle or lifecycle[-1].kind != "RunEnded" or lifecycle[-1].body is None:
         return None
     return ev.RunEnded.model_validate(lifecycle[-1].body)

@@ -87,7 +87,7 @@ def write_events(records: Iterable[dict[str, object]], target: Path) -> None:
     """One event per line. Raises JournalUnavailable when the file cannot be written."""
     try:
         with target.open("w", encoding="utf-8") as file:
-            file.writelines(f"{json.dumps(record)}\n" for record in records)
+            file.writelines(_line(record) for record in records)
     except OSError as error:
         raise _unwritable(target, error) from error
 
@@ -97,7 +97,7 @@ def write_bundle(
 ) -> int:
     """Events, the bytes they name and what to verify them by, as a zip; the number of blobs."""
     records = journal.verify(run)
-    lines = "".join(f"{json.dumps(record)}\n" for record in events)
+    lines = "".join(_line(record) for record in events)
     names = sorted(named_blobs([lines], journal.blobs))
     try:
         with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as bundle:
@@ -108,6 +108,10 @@ def write_bundle(
     except OSError as error:
         raise _unwritable(target, error) from error
     return len(names)
+
+
+def _line(record: dict[str, object]) -> str:
+    return json.dumps(record, separators=(",", ":")) + "\n"
 
 
 def _verification(journal: Journal, run: str, records: list[Record]) -> dict[str, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +36,7 @@ class Again:
     out: Path | None = None
     take_over: bool = False
     trust_history: bool = False
+    demo_material: Path | None = None
 
 
 def go_on(again: Again, home: Path | None, streams: Streams, show: Show) -> int:
@@ -56,23 +58,44 @@ def go_on(again: Again, home: Path | None, streams: Streams, show: Show) -> int:
     recorded = Settings.model_validate(received.settings)
     limits = _limits(again.limits, records) if again.limits else None
     settings = recorded.model_copy(update={**places, "limits": limits or received.limits})
-    return asyncio.run(_go_on(run, again, settings, limits, streams, show))
+    resuming = _Resuming(run, settings, limits, again, demo_port(received))
+    return asyncio.run(_go_on(resuming, streams, show))
 
 
-async def _go_on(
-    run: str,
-    again: Again,
-    settings: Settings,
-    limits: Limits | None,
-    streams: Streams,
-    show: Show,
-) -> int:
-    await ready_settings(settings, "")
+@dataclass(frozen=True, slots=True)
+class _Resuming:
+    run: str
+    settings: Settings
+    limits: Limits | None
+    again: Again
+    demo_port: int | None
+
+
+async def _go_on(resuming: _Resuming, streams: Streams, show: Show) -> int:
+    await ready_settings(resuming.settings, "")
 
     async def work(quaestor: api.Quaestor) -> ev.Outcome:
-        return await quaestor.resume(run, limits=limits, trust=again.trust_history)
+        trust = resuming.again.trust_history
+        return await quaestor.resume(resuming.run, limits=resuming.limits, trust=trust)
 
-    return await carry(Attempt(settings, work, run), streams, show)
+    async with AsyncExitStack() as stack:
+        if resuming.demo_port is not None:
+            from tasks.demo.play import demo_task
+
+            site = demo_task(resuming.again.demo_material, port=resuming.demo_port)
+            await stack.enter_async_context(site)
+        attempt = Attempt(resuming.settings, work, resuming.run)
+        return await carry(attempt, streams, show)
+
+
+def demo_port(received: ev.TaskReceived) -> int | None:
+    """Where the demo's site has to be served again: its task names the address."""
+    recorded = Settings.model_validate(received.settings)
+    for host in recorded.web.allow_hosts if recorded.demo else ():
+        name, _, port = host.rpartition(":")
+        if name == "127.0.0.1" and port.isdigit() and f"http://{host}" in received.task:
+            return int(port)
+    return None
 
 
 def again_offline(prefix: str, home: Path | None, streams: Streams) -> int:

@@ -94,6 +94,7 @@ def resume(
         bool,
         typer.Option("--trust-history", help="Keep results though prompts or version changed."),
     ] = False,
+    demo_material: opt.DemoMaterial = None,
     json: opt.Json = False,
     quiet: opt.Quiet = False,
     plain: opt.Plain = False,
@@ -105,7 +106,7 @@ def resume(
     A run that another process has paused is told to go on."""
     from tasks.cli.again import Again, go_on
 
-    again = Again(run, tuple(limit or ()), out, take_over, trust_history)
+    again = Again(run, tuple(limit or ()), out, take_over, trust_history, demo_material)
     show = Show(json, quiet, plain, verbose)
     return go_on(again, home, streams_of(context), show)
 
