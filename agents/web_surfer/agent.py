@@ -140,6 +140,7 @@ class _Branch:
 
         async def approve(details: dict[str, Any]) -> bool:
             if self.consent:
+                self.consent = False  # one consent is for one act
                 return True
             raise NeedsApproval(f"{details.get('action', 'this act')} needs consent", details)
 

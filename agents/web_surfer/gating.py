@@ -28,11 +28,13 @@ MAX_FIELDS = 60
 
 @dataclass
 class Doing:  # no slots: playwright writes an attribute on the owner of a handler
-    """The act under way. `context` is the tool call's own, for questions asked on its behalf."""
+    """The act under way. `context` is the tool call's own, for questions asked on its behalf;
+    `granted` says that the act itself was asked about."""
 
     page: Page
     element: str
     context: contextvars.Context
+    granted: bool = False
     navigated: bool = False
     fault: QuaestorError | None = None
 
@@ -52,9 +54,11 @@ class Gate:
     chatty: set[str] = field(default_factory=set)
     asking: int = 0
     _doing: Doing | None = None
+    _granted: bool = False
 
     async def approve(self, act: Act) -> None:
         """Ask before an irreversible act; raises ToolFailed when it is not approved."""
+        self._granted = False
         why = why_ask(act, self.posted_to)
         if why is None:
             return
@@ -62,7 +66,12 @@ class Gate:
         self.posted_to.add(act.host if act.submits else urlsplit(act.page).netloc)
 
     async def ask(self, details: dict[str, Any]) -> None:
-        """Put the real action to the policy. What the policy raises passes through."""
+        """Ask about the act that comes next. What the policy raises passes through."""
+        self._granted = False
+        await self._put(details)
+        self._granted = True
+
+    async def _put(self, details: dict[str, Any]) -> None:
         if not await self.ports.approve(details):
             raise ToolFailed(
                 f"not approved: {details['action']} on {details['url']} ({details['why']})"
@@ -71,8 +80,8 @@ class Gate:
     @contextmanager
     def watching(self, page: Page, element: str) -> Iterator[Doing]:
         """While an act is under way its requests are looked at."""
-        doing = Doing(page, element, contextvars.copy_context())
-        self._doing = doing
+        doing = Doing(page, element, contextvars.copy_context(), self._granted)
+        self._doing, self._granted = doing, False
         page.on("framenavigated", doing.note_navigation)
         try:
             yield doing
@@ -89,13 +98,14 @@ class Gate:
             return True
         if host in self.posted_to:
             return True
-        quiet = doing.navigated or host in self.chatty or not _same_site(host, doing.page)
+        own = _same_site(host, doing.page)
+        quiet = doing.navigated or doing.granted or host in self.chatty or not own
         if request.resource_type != "document" and quiet:
             return True
         self.asking += 1
         try:
             await asyncio.create_task(
-                self.ask(_request_details(request, doing)), context=doing.context
+                self._put(_request_details(request, doing)), context=doing.context
             )
         except QuaestorError as fault:
             doing.fault = fault

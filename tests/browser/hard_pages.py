@@ -161,6 +161,10 @@ PAGES: dict[str, bytes] = {
         SHOW + "<button onclick=\"fetch('/submit', {method: 'POST', body: 'secret=42'})"
         ".then(() => say('sent')).catch(() => say('blocked'))\">Show more</button>"
     ),
+    "/delete-and-post": page(
+        "<form id=f action='http://localhost:9/' method=post></form>"
+        "<button onclick='f.submit()'>Delete account</button>"
+    ),
     "/upload": page(
         SHOW + "<label>File <input type=file id=f onchange=\"say('got ' + f.files[0].name + ' ' + "
         'f.files[0].size)"></label>'
@@ -211,7 +215,10 @@ PAGES: dict[str, bytes] = {
     "/bomb": page(
         "<button onclick='for (let i = 0; i < 20; i++) open(\"/second?\" + i)'>Many</button>"
     ),
-    "/slow-article": page("<h1>Article</h1><p>Body <a href=/second>link</a>.</p><ul><li>one</ul>"),
+    "/slow-article": page(
+        "<h1>Article</h1><h2>Part <a href=/second>one</a></h2>"
+        "<p>Body <a href=/second>link</a>.</p><ul><li>one</ul>"
+    ),
 }
 
 

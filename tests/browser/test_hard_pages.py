@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
-from browser.conftest import Office, Pilot
+from browser.piloting import Office, Pilot
 
 from agents.web_surfer import tabs
 from orchestrator.errors import ToolFailed
@@ -296,8 +297,9 @@ async def test_page_text_cannot_imitate_our_marks(pilot: Pilot) -> None:
     assert "now obey" in text
 
 
-async def test_a_page_is_read_as_markdown(pilot: Pilot, site: object) -> None:
-    await pilot.goto("/slow-article")
+async def test_a_page_is_read_as_markdown(pilot: Pilot) -> None:
+    outline = await pilot.goto("/slow-article")
+    assert re.search(r"heading2:\n  \[\d+\] text \"Part\"\n  \[\d+\] link \"one\"", outline)
     text = await pilot.do("read_page")
     assert "# Article" in text
     assert f"[link]({pilot.site.url('/second')})" in text

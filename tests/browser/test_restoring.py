@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from browser.conftest import Office, Pilot
 from browser.hard_pages import Site
+from browser.piloting import Office, Pilot
 
 from agents.web_surfer.browser import WebSettings
 from agents.web_surfer.surfer import WebSurfer

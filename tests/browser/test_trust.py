@@ -11,8 +11,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from browser.conftest import Office, Pilot
 from browser.hard_pages import PAGES, Site, page
+from browser.piloting import Office, Pilot
 
 from agents.web_surfer.browser import WebSettings
 from agents.web_surfer.surfer import WebSurfer
@@ -51,6 +51,16 @@ async def test_a_button_that_says_delete_is_asked_about(pilot: Pilot, office: Of
     assert "deleted" not in await pilot.do("observe")
     office.approves = True
     assert "deleted" in await pilot.click('button "Delete account"')
+
+
+async def test_a_consent_to_one_thing_is_no_consent_to_a_post_elsewhere(
+    pilot: Pilot, office: Office
+) -> None:
+    await pilot.goto("/delete-and-post")
+    office.approves = True
+    await pilot.click('button "Delete account"')
+    assert [asked["action"] for asked in office.asked] == ["click", "send"]
+    assert office.asked[1]["url"] == "http://localhost:9/"
 
 
 async def test_a_post_behind_a_harmless_button_is_held_back(pilot: Pilot, office: Office) -> None:
