@@ -8,7 +8,7 @@ cannot be kept alive is SandboxFailed, a missing engine or image is NotReady.
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,7 +39,8 @@ class SandboxSettings:
     `root_tree` is what bubblewrap shows as `/` (default: where `quaestor sandbox build` keeps it).
     `runtime` is an engine runtime such as gVisor's `runsc`. `inputs` is a private copy of large
     inputs, shown read-only as /workspace/inputs. `proxy_socket` is the one way out; the sandbox's
-    user must be able to connect to it; `proxy_login` is what it asks for, USER:PASSWORD. `log` gets a line before each block starts.
+    user must be able to connect to it; `proxy_login` is what it asks for, USER:PASSWORD. `log`
+    gets a line before each block starts.
     """
 
     launcher: Launcher = "docker"
@@ -91,12 +92,27 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """A document as text. `notes` say what was left out and why a fallback was used."""
+    """A document as text. `notes` say what was left out and why a fallback was used; `whole` is
+    false when text is missing."""
 
     kind: str
     title: str
     parts: tuple[Part, ...]
     notes: tuple[str, ...] = ()
+    whole: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A range of a document: pages of a PDF, rows of a sheet or CSV, lines of a text."""
+
+    unit: Literal["page", "row", "line"]
+    first: int
+    last: int
+    sheet: str = ""
+
+
+Texts = Mapping[str, tuple[Part, ...]]
 
 
 class Box(Protocol):
@@ -127,8 +143,36 @@ class Box(Protocol):
         """Every regular file of the workspace, without /workspace/inputs."""
         ...
 
-    async def convert(self, path: str) -> Conversion:
-        """Turn a document into text, inside the box, bounded in time, memory and size."""
+    async def convert(self, path: str, *, members: tuple[str, ...] = ()) -> Conversion:
+        """Turn a document, or a member of an archive, into text; bounded in time and size.
+
+        This and the other questions about documents are answered inside the box, by a program
+        of ours that has no sockets; what it refuses is ToolFailed.
+        """
+        ...
+
+    async def span(self, path: str, span: Span, *, members: tuple[str, ...] = ()) -> Conversion:
+        """A range of a document of any size."""
+        ...
+
+    async def grep(
+        self, pattern: str, *, texts: Texts, paths: tuple[str, ...] = (), most: int = 30
+    ) -> Conversion:
+        """Lines that match, in known texts and in files; the title is how many there are."""
+        ...
+
+    async def find(
+        self, words: str, *, texts: Texts, paths: tuple[str, ...] = (), most: int = 10
+    ) -> Conversion:
+        """The parts that hold the most of the words."""
+        ...
+
+    async def table(self, path: str, sql: str, *, members: tuple[str, ...] = ()) -> Conversion:
+        """The rows of an SQL query over a sheet, CSV, JSON or Parquet file."""
+        ...
+
+    async def image(self, path: str, *, page: int = 1, members: tuple[str, ...] = ()) -> bytes:
+        """A picture, or a page of a PDF, as PNG of a size for models."""
         ...
 
     async def close(self) -> None:

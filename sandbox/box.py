@@ -7,6 +7,8 @@ its shape: sizes are capped here too.
 from __future__ import annotations
 
 import asyncio
+import base64
+import dataclasses
 import hashlib
 import json
 import os
@@ -17,7 +19,17 @@ from typing import TypeVar, cast, get_args
 
 from orchestrator.errors import SandboxFailed, ToolFailed
 from sandbox import payload
-from sandbox.base import Cause, Conversion, FileEntry, Part, Result, SandboxSettings
+from sandbox.base import (
+    Cause,
+    Conversion,
+    FileEntry,
+    Part,
+    Result,
+    SandboxSettings,
+    Span,
+    Texts,
+)
+from sandbox.inside.block import READER
 from sandbox.inside.frames import Header
 from sandbox.output import joined
 from sandbox.process import finished
@@ -134,19 +146,61 @@ class SupervisedBox:
 
         return await self._request(listing)
 
-    async def convert(self, path: str) -> Conversion:
+    async def convert(self, path: str, *, members: tuple[str, ...] = ()) -> Conversion:
+        return await self._ask(path, "convert", members)
+
+    async def span(self, path: str, span: Span, *, members: tuple[str, ...] = ()) -> Conversion:
+        return await self._ask(path, "span", members, **dataclasses.asdict(span))
+
+    async def grep(
+        self, pattern: str, *, texts: Texts, paths: tuple[str, ...] = (), most: int = 30
+    ) -> Conversion:
+        return await self._search("grep", texts, paths, pattern=pattern, most=most)
+
+    async def find(
+        self, words: str, *, texts: Texts, paths: tuple[str, ...] = (), most: int = 10
+    ) -> Conversion:
+        return await self._search("find", texts, paths, words=words, most=most)
+
+    async def table(self, path: str, sql: str, *, members: tuple[str, ...] = ()) -> Conversion:
+        return await self._ask(path, "table", members, sql=sql)
+
+    async def image(self, path: str, *, page: int = 1, members: tuple[str, ...] = ()) -> bytes:
+        found = await self._ask(path, "image", members, page=page)
+        return base64.b64decode(found.parts[0].text if found.parts else "")
+
+    async def _ask(
+        self, path: str, op: str, members: tuple[str, ...], **more: object
+    ) -> Conversion:
+        request = {"op": op, "paths": [_relative(path)], "members": list(members), **more}
+        return await self.inquire(path, json.dumps(request))
+
+    async def _search(
+        self, op: str, texts: Texts, paths: tuple[str, ...], **more: object
+    ) -> Conversion:
+        known = {name: [dataclasses.asdict(part) for part in t] for name, t in texts.items()}
+        inside = [_relative(path) for path in paths]
+        request = {"op": op, "paths": inside, "members": [], "texts": known, **more}
+        return await self.inquire(op, json.dumps(request))
+
+    async def inquire(self, what: str, request: str) -> Conversion:
+        """Have the reader answer a request; `what` names it in errors."""
+        result = await self.read(payload.reader(request), key=what)
+        return _conversion(what, result)
+
+    async def read(self, program: str, key: str = "") -> Result:
+        """Run a program of ours as the reader: isolated from the workspace, without sockets."""
         async with self._lock:
             wire = await self._connected()
-            self._record(path, "convert", path)
+            self._record(program, READER, key)
             header = {
                 "op": "run",
-                "language": "convert",
-                "arguments": [_relative(path)],
+                "language": READER,
+                "arguments": [],
                 "timeout": CONVERT_S,
                 "output": CONVERT_OUTPUT,
             }
-            result = await self._run(wire, header, payload.converter(), "")
-        return _conversion(path, result)
+            return await self._run(wire, header, program, "")
 
     async def close(self) -> None:
         self._closed = True
@@ -312,6 +366,7 @@ def _conversion(path: str, result: Result) -> Conversion:
             raise ToolFailed(f"{path}: {found['refused']}.")
         parts = tuple(Part(str(part["anchor"]), str(part["text"])) for part in found["parts"])
         notes = tuple(map(str, found["notes"]))
-        return Conversion(str(found["kind"]), str(found["title"]), parts, notes)
+        whole = bool(found["whole"])
+        return Conversion(str(found["kind"]), str(found["title"]), parts, notes, whole)
     except (ValueError, KeyError, TypeError) as error:
         raise ToolFailed(f"{path}: the converter gave no usable answer ({error}).") from error

@@ -1,4 +1,4 @@
-"""What the host sends into a box: the supervisor as a command line, the converter as a program.
+"""What the host sends into a box: the supervisor as a command line, the reader as a program.
 
 Their sources travel as text, so every image with Python 3.11 and the libraries can be a box, and
 image and host never differ in version.
@@ -17,7 +17,10 @@ _SUPERVISOR = (
     *("inside.frames", "inside.seccomp", "inside.confine", "inside.files", "inside.counters"),
     *("inside.block", "inside.relay", "inside.probe", "supervisor"),
 )
-_CONVERTER = ("image.document", "image.kinds", "image.readers", "image.convert")
+_READER = (
+    *("image.document", "image.kinds", "image.archives", "image.readers", "image.search"),
+    *("image.spans", "image.tables", "image.questions", "image.convert"),
+)
 _LOAD = """\
 import json, sys, types
 for name, source in json.loads({sources}).items():
@@ -38,9 +41,12 @@ def supervisor(confinement: Confinement, python: str = "python3") -> list[str]:
     return [python, "-I", "-S", "-B", "-c", start, settings, _sources(_SUPERVISOR)]
 
 
-def converter() -> str:
-    """A Python program that converts the file named by its argument."""
-    return _LOAD.format(sources=repr(_sources(_CONVERTER)))
+def reader(request: str) -> str:
+    """A Python program that answers a request about documents."""
+    # Not as an argument: those are at most 128 KiB long.
+    return f"import sys\nsys.argv[1:] = [{request!r}]\n" + _LOAD.format(
+        sources=repr(_sources(_READER))
+    )
 
 
 def _sources(modules: tuple[str, ...]) -> str:

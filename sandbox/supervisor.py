@@ -14,7 +14,7 @@ import sys
 from contextlib import suppress
 
 from sandbox.inside import frames, probe, relay
-from sandbox.inside.block import Block, HostGone, Runner
+from sandbox.inside.block import READER, Block, HostGone, Runner
 from sandbox.inside.confine import Confinement, protect_supervisor
 from sandbox.inside.files import Entry, Refused, Workspace
 from sandbox.inside.frames import Header
@@ -70,7 +70,8 @@ class Supervisor:
             timeout=float(header["timeout"]),
             output=int(header["output"]),
         )
-        relay.start(self._confinement)
+        if block.language != READER:
+            relay.start(self._confinement)
         ended = self._runner.run(block)
         changed, removed = self._workspace.changes()
         self._reply(

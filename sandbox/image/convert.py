@@ -1,4 +1,4 @@
-"""Reads one document and prints it as JSON: kind, title, parts with anchors, notes.
+"""Answers one request about documents as JSON: kind, title, parts with anchors, notes.
 
 Runs inside the box as a block of its own; the host sends this source (`sandbox.payload`). A child
 with limits does the parsing, and whatever goes wrong ends in a plain view of the file together
@@ -19,10 +19,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from sandbox.image.document import MAX_TEXT, STARTED, WALL_S, Document, Unreadable, capped
 from sandbox.image.kinds import decoded, detect, looks_binary
-from sandbox.image.readers import READERS
+from sandbox.image.questions import answer_to, document_of
 
 MAX_ANSWER = 16 << 20
 MEMORY, ADDRESS_SPACE = 768 << 20, 2 << 30
@@ -30,31 +31,40 @@ STRINGS = 200_000
 
 
 def main() -> None:
-    """Convert the file named by the only argument; libraries may write to 1 and 2 as they like."""
+    """Answer the request in the only argument; libraries may write to 1 and 2 as they like."""
     out = os.dup(1)
     nothing = os.open(os.devnull, os.O_WRONLY)
     for fd in (1, 2):
         os.dup2(nothing, fd)
-    path = Path(sys.argv[1])
-    if path.is_symlink() or not path.is_file():
-        missing = not os.path.lexists(path)
-        found = {"refused": "there is no such file" if missing else "it is not a regular file"}
-    else:
-        found = asdict(convert(path))
-    answer = json.dumps(found, ensure_ascii=False)
+    answer = json.dumps(_answered(json.loads(sys.argv[1])), ensure_ascii=False)
     with os.fdopen(out, "wb") as stream:
         stream.write(answer.encode("utf-8", errors="replace"))
 
 
-def convert(path: Path) -> Document:
+def _answered(request: dict[str, Any]) -> dict[str, Any]:
+    for path in map(Path, request["paths"]):
+        if path.is_symlink() or not path.is_file():
+            missing = not os.path.lexists(path)
+            return {"refused": "there is no such file" if missing else "it is not a regular file"}
+    if request["op"] == "convert":
+        return asdict(convert(Path(request["paths"][0]), request["members"]))
+    try:
+        return asdict(capped(_in_child(lambda: answer_to(request))))
+    except Unreadable as reason:
+        return {"refused": str(reason)}
+
+
+def convert(path: Path, members: list[str]) -> Document:
     """The document, or its plain view with the reason in the notes."""
     kind = "binary"
     try:
-        kind = detect(path)
-        document = _in_child(lambda: READERS[kind](path))
+        kind = "archive" if members else detect(path)
+        document = _in_child(lambda: document_of(path, members))
         if not document.parts:
             raise Unreadable("; ".join(("no text was found in it", *document.notes)))
     except Unreadable as reason:
+        if members:
+            return Document("binary", notes=[str(reason)], whole=False)
         document = plain_view(path, kind, str(reason))
     return capped(document)
 
@@ -126,7 +136,7 @@ def _collect(pipe: int, seconds: float) -> bytes | None:
 
 def plain_view(path: Path, kind: str, reason: str) -> Document:
     """The text in a file that could not be read as what it is: lines, or printable runs."""
-    document = Document(kind, notes=[f"shown as plain text: {reason}"])
+    document = Document(kind, notes=[f"shown as plain text: {reason}"], whole=False)
     with path.open("rb") as file:
         head = file.read(MAX_TEXT)
     if not looks_binary(head[:4096]):

@@ -19,12 +19,13 @@ STARTED = time.monotonic()
 
 @dataclass
 class Document:
-    """What is printed. A part is an anchor and its text."""
+    """What is printed. A part is an anchor and its text; `whole` is false when text is missing."""
 
     kind: str
     title: str = ""
     parts: list[dict[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    whole: bool = True
 
     def add(self, anchor: str, text: str) -> None:
         """One more part, unless it is empty."""
@@ -48,6 +49,7 @@ def capped(document: Document) -> Document:
                 .decode("utf-8", errors="ignore")
             )
             del document.parts[place + 1 :]
+            document.whole = False
             document.notes.append(f"cut after {MAX_TEXT} bytes, at {part['anchor']}")
             break
         left -= size

@@ -6,36 +6,64 @@ A name's ending decides only between kinds of text.
 from __future__ import annotations
 
 import codecs
+import re
 import zipfile
 from pathlib import Path
+from typing import IO
 
 from sandbox.image.document import Unreadable, library
 
 MAX_INPUT = 50 << 20
 ZIP_ENTRIES, ZIP_TOTAL, ZIP_RATIO, ZIP_SMALL = 2000, 200 << 20, 100, 20 << 20
-TEXTS = ("text", "csv", "tsv", "json", "xml", "md", "eml", "log")
+TARRED = (".tar.gz", ".tgz")
+_MAGIC = {
+    b"\x89PNG": "image",
+    b"\xff\xd8\xff": "image",
+    b"GIF8": "image",
+    b"II*\0": "image",
+    b"MM\0*": "image",
+    b"BM": "image",
+    b"\x1f\x8b": "gzip",
+    b"ID3": "audio",
+    b"OggS": "audio",
+    b"fLaC": "audio",
+    b"\x1aE\xdf\xa3": "video",
+    b"PAR1": "parquet",
+}
+TEXTS = ("text", "csv", "tsv", "json", "xml", "md", "log")
+JSONS = ("jsonl", "ndjson", "jsonld", "geojson")
+MAIL = re.compile(rb"(?:[A-Za-z-]+: [^\n]*\r?\n(?:[ \t][^\n]*\n)*){2,}", re.DOTALL)
 
 
 def detect(path: Path) -> str:
-    """The kind, from the first bytes."""
+    """The kind, from the first bytes. Only texts may be of any size."""
     size = path.stat().st_size
-    if size > MAX_INPUT:
-        raise Unreadable(f"it holds {size} bytes, over the limit of {MAX_INPUT}")
     with path.open("rb") as file:
         head = file.read(4096)
+    kind = _by_magic(path, head)
+    if kind is None:
+        return "binary" if looks_binary(head) else _text_kind(path, head)
+    if size > MAX_INPUT and kind not in ("tar", "parquet"):
+        raise Unreadable(f"it holds {size} bytes, over the limit of {MAX_INPUT}")
+    return kind
+
+
+def _by_magic(path: Path, head: bytes) -> str | None:
     if b"%PDF-" in head[:1024]:
         return "pdf"
-    if head.startswith(b"PK\x03\x04"):
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _zip_kind(path)
     if head.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
         return _ole_kind(path)
-    if head.startswith((b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*", b"BM")) or (
-        head[:4] == b"RIFF" and head[8:12] == b"WEBP"
-    ):
-        return "image"
-    if looks_binary(head):
-        return "binary"
-    return _text_kind(path, head)
+    if head[:4] == b"RIFF":
+        return {b"WEBP": "image", b"WAVE": "audio", b"AVI ": "video"}.get(head[8:12])
+    if head[257:262] == b"ustar" or (head[:2] == b"\x1f\x8b" and path.name.endswith(TARRED)):
+        return "tar"
+    if head[4:8] == b"ftyp":
+        return "audio" if head[8:11] == b"M4A" else "video"
+    if head[:2] in (b"\xff\xfb", b"\xff\xf3", b"\xff\xf2"):
+        return "audio"
+    return next((kind for start, kind in _MAGIC.items() if head.startswith(start)), None)
 
 
 def _text_kind(path: Path, head: bytes) -> str:
@@ -43,6 +71,10 @@ def _text_kind(path: Path, head: bytes) -> str:
     if start.startswith((b"<!doctype html", b"<html")) or b"<html" in start:
         return "html"
     ending = path.suffix.lower().lstrip(".")
+    if ending == "eml" or (not ending and b"\nFrom: " in b"\n" + head and MAIL.match(head)):
+        return "eml"
+    if ending in JSONS:
+        return "json"
     return ending if ending in TEXTS else "text"
 
 
@@ -86,17 +118,29 @@ def _ole_kind(path: Path) -> str:
 
 def decoded(content: bytes) -> str:
     """Text of unknown encoding."""
+    return content.decode(encoding_of(content), errors="replace")
+
+
+def opened(path: Path) -> IO[str]:
+    """A text of any size and encoding, for reading line by line."""
+    with path.open("rb") as file:
+        encoding = encoding_of(file.read(100 << 10))
+    return path.open(encoding=encoding, errors="replace", newline="")
+
+
+def encoding_of(content: bytes) -> str:
+    """The encoding of a text, from as much of it as there is."""
     for bom, encoding in (
         (codecs.BOM_UTF8, "utf-8-sig"),
         (codecs.BOM_UTF16_LE, "utf-16"),
         (codecs.BOM_UTF16_BE, "utf-16"),
     ):
         if content.startswith(bom):
-            return content.decode(encoding, errors="replace")
+            return encoding
     try:
-        return content.decode("utf-8")
+        content.decode("utf-8")
     except UnicodeDecodeError as error:
-        if error.start > len(content) - 4:  # cut in the middle of a character
-            return content.decode("utf-8", errors="replace")
-    best = library("charset_normalizer").from_bytes(content[: 100 << 10]).best()
-    return content.decode(best.encoding if best else "latin-1", errors="replace")
+        if error.start < len(content) - 4:  # otherwise cut in the middle of a character
+            best = library("charset_normalizer").from_bytes(content[: 100 << 10]).best()
+            return best.encoding if best else "latin-1"
+    return "utf-8"

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import re
 import subprocess
-import zipfile
+import wave
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from sandbox.image.document import Document, Unreadable, late, library, one_line
-from sandbox.image.kinds import TEXTS, decoded, detect
+from sandbox.image.document import MAX_TEXT, Document, Unreadable, late, library, one_line
+from sandbox.image.kinds import TEXTS, detect, opened
 
 PAGES, OCR_PAGES = 1000, 20
 SHEET_ROWS, SHEET_COLUMNS, PART_ROWS = 5000, 200, 200
@@ -30,22 +32,31 @@ MARKED = {
 def _read_pdf(path: Path) -> Document:
     described = _output("pdfinfo", str(path)).splitlines()
     fields = dict(line.partition(":")[::2] for line in described)
-    document = Document("pdf", title=fields.get("Title", "").strip())
-    text = _output("pdftotext", "-layout", "-l", str(PAGES), "-enc", "UTF-8", str(path), "-")
+    document = pdf_pages(path, 1, PAGES)
+    document.title = fields.get("Title", "").strip()
+    count = int(fields.get("Pages", "0").strip() or 0)
+    if count > PAGES:
+        document.whole = False
+        document.notes.append(f"only the first {PAGES} of {count} pages; read shows the others")
+    return document
+
+
+def pdf_pages(path: Path, first: int, last: int) -> Document:
+    """A part per page; pages without text are recognized from their image."""
+    document = Document("pdf")
+    span = ("-f", str(first), "-l", str(last))
+    text = _output("pdftotext", "-layout", *span, "-enc", "UTF-8", str(path), "-")
     pages = text.split("\f")
     if text.endswith("\f"):
         pages.pop()
-    count = int(fields.get("Pages", "0").strip() or 0)
-    empty = [number for number, page in enumerate(pages, 1) if not page.strip()]
+    empty = [number for number, page in enumerate(pages, first) if not page.strip()]
     recognized = _recognize_pages(path, empty[:OCR_PAGES])
-    for number, page in enumerate(pages, 1):
+    for number, page in enumerate(pages, first):
         document.add(f"page {number}", recognized.get(number, page))
     if recognized:
         document.notes.append(f"text recognized in the images of pages {_ranges(recognized)}")
     if unread := [number for number in empty if number not in recognized]:
         document.notes.append(f"no text on pages {_ranges(unread)}")
-    if count > PAGES:
-        document.notes.append(f"only the first {PAGES} of {count} pages")
     return document
 
 
@@ -71,11 +82,36 @@ def _recognize(image: bytes) -> str:
 
 def _read_image(path: Path) -> Document:
     with library("PIL.Image").open(path) as image:
-        described = f"{image.format} image, {image.width} x {image.height} pixels"
+        described = f"{image.format} image, {image.width} x {image.height} pixels, {image.mode}"
+        tags = _tags(image)
     document = Document("image", notes=[described])
-    document.add("recognized text", _recognize(path.read_bytes()))
-    if not document.parts:
-        document.add("image", f"{described}; no text was recognized in it.")
+    document.add("metadata", "\n".join((described, *tags)))
+    text = _recognize(path.read_bytes()).strip()
+    document.add("recognized text", text)
+    if not text:
+        document.notes.append("no text was recognized in it")
+    return document
+
+
+def _tags(image: Any) -> list[str]:
+    """What cameras and programs write into pictures, the place included."""
+    names, places = library("PIL.ExifTags").TAGS, library("PIL.ExifTags").GPSTAGS
+    exif = image.getexif()
+    found = [(names.get(tag, str(tag)), value) for tag, value in exif.items()]
+    for block, known in ((0x8769, names), (0x8825, places)):
+        found += [(known.get(tag, str(tag)), value) for tag, value in exif.get_ifd(block).items()]
+    found += [(key, value) for key, value in image.info.items() if isinstance(value, str)]
+    return [f"{one_line(str(name))}: {one_line(str(value))[:200]}" for name, value in found[:80]]
+
+
+def _read_sound(kind: str, path: Path) -> Document:
+    """No ears here: only what the header says."""
+    size = f"{path.stat().st_size} bytes of {kind}"
+    with suppress(wave.Error, EOFError), wave.open(str(path)) as sound:
+        size += f", {sound.getnframes() / sound.getframerate():.1f} seconds"
+    reason = f"cannot_hear: there is no model here that turns {kind} into text"
+    document = Document(kind, notes=[reason], whole=False)
+    document.add("metadata", size)
     return document
 
 
@@ -91,15 +127,18 @@ def _read_xlsx(path: Path) -> Document:
         shown = sheet.iter_rows(values_only=True, **limits)
         behind = formulas[sheet.title].iter_rows(values_only=True, **limits)
         rows = (
-            [_cell(value, formula) for value, formula in zip(row, under, strict=False)]
+            [table_cell(value, formula) for value, formula in zip(row, under, strict=False)]
             for row, under in zip(shown, behind, strict=False)
         )
         name = one_line(sheet.title)
         if not _add_rows(document, f"sheet {name} ", rows):
-            document.notes.append(f"sheet {name}: only the first {SHEET_ROWS} rows, or fewer")
+            document.whole = False
+            seen = f"only the first {SHEET_ROWS} rows, or fewer"
+            document.notes.append(f"sheet {name}: {seen}; table and read show the others")
         if (sheet.max_column or 0) > SHEET_COLUMNS:
             document.notes.append(f"sheet {name}: only the first {SHEET_COLUMNS} columns")
         if late():
+            document.whole = False
             document.notes.append("reading stopped early: it took too long")
             break
     return document
@@ -132,7 +171,8 @@ def _add_last(document: Document, where: str, block: list[str], first: int, last
         document.add(f"{where}rows {first}-{last}", "\n".join(block))
 
 
-def _cell(value: object, formula: object) -> str:
+def table_cell(value: object, formula: object) -> str:
+    """A cell as part of a table line: its value, else its formula."""
     shown = formula if value is None else value
     return "" if shown is None else one_line(str(shown)).replace("|", "\\|")
 
@@ -158,21 +198,16 @@ def _read_marked(kind: str, path: Path) -> Document:
 
 def _read_text(path: Path) -> Document:
     document = Document(detect(path))
-    lines = decoded(path.read_bytes()).splitlines()
+    with opened(path) as file:
+        text = file.read(MAX_TEXT)
+        document.whole = not file.read(1)
+    lines = text.splitlines()
+    if not document.whole:
+        size = path.stat().st_size
+        document.notes.append(f"only the first {len(lines)} lines of {size} bytes; read shows any")
     for start in range(0, len(lines), PART_ROWS):
         block = lines[start : start + PART_ROWS]
         document.add(f"lines {start + 1}-{start + len(block)}", "\n".join(block))
-    return document
-
-
-def _read_zip(path: Path) -> Document:
-    document = Document("zip", notes=["contents are listed, not unpacked; code can unpack it"])
-    with zipfile.ZipFile(path) as archive:
-        entries = archive.infolist()
-    listed = [f"{entry.file_size:>12} {one_line(entry.filename)}" for entry in entries[:500]]
-    document.add("entries", "\n".join(listed))
-    if len(entries) > len(listed):
-        document.notes.append(f"only the first {len(listed)} of {len(entries)} entries")
     return document
 
 
@@ -197,8 +232,8 @@ READERS: dict[str, Callable[[Path], Document]] = {
     "pdf": _read_pdf,
     "xlsx": _read_xlsx,
     "image": _read_image,
-    "zip": _read_zip,
     "binary": _read_binary,
     **{kind: partial(_read_marked, kind) for kind in MARKED},
+    **{kind: partial(_read_sound, kind) for kind in ("audio", "video")},
     **dict.fromkeys(TEXTS, _read_text),
 }

@@ -15,9 +15,10 @@ from sandbox.inside.confine import Confinement
 from sandbox.inside.counters import SAMPLE_S, Counters
 from sandbox.inside.frames import FrameReader
 
-# The converter is isolated from the workspace: a document named json.py must not become code.
-PROGRAMS = {"python": ("python3",), "bash": ("bash",), "convert": ("python3", "-I", "-B")}
-SUFFIXES = {"python": "py", "bash": "sh", "convert": "py"}
+# A reader is isolated from the workspace: a document named json.py must not become code.
+READER = "reader"
+PROGRAMS = {"python": ("python3",), "bash": ("bash",), READER: ("python3", "-I", "-B")}
+SUFFIXES = {"python": "py", "bash": "sh", READER: "py"}
 PIPE_BYTES = 1 << 20
 F_SETPIPE_SZ = 1031
 DRAIN_S = 1.0
@@ -93,7 +94,8 @@ class Runner:
         started = time.monotonic()
         counters = Counters(self._confinement)
         output = Output(block.output)
-        child, pipe = self._spawn((*PROGRAMS[block.language], str(source), *block.arguments))
+        command = (*PROGRAMS[block.language], str(source), *block.arguments)
+        child, pipe = self._spawn(command, sockets=block.language != READER)
         try:
             status, stopped = self._watch(child, pipe, output, counters, started + block.timeout)
         finally:
@@ -131,7 +133,7 @@ class Runner:
             file.write(block.code)
         return place
 
-    def _spawn(self, command: tuple[str, ...]) -> tuple[int, int]:
+    def _spawn(self, command: tuple[str, ...], *, sockets: bool) -> tuple[int, int]:
         pipe, end = os.pipe()
         with suppress(OSError):
             _enlarge(pipe)
@@ -145,7 +147,7 @@ class Runner:
             nothing = os.open(os.devnull, os.O_RDONLY)
             for fd, target in ((nothing, 0), (end, 1), (end, 2)):
                 os.dup2(fd, target)
-            self._confinement.enter()
+            self._confinement.enter(sockets=sockets)
             os.execvpe(command[0], command, self._confinement.environment())  # noqa: S606 - no shell on purpose
         except BaseException as error:  # noqa: BLE001 - a forked child must never return
             os.write(2, f"the block could not be started: {error}\n".encode())

@@ -79,8 +79,8 @@ class Confinement:
             os.seteuid(0)
             os.setegid(0)
 
-    def enter(self) -> None:
-        """In a forked child: become the blocks' user, for good."""
+    def enter(self, *, sockets: bool = True) -> None:
+        """In a forked child: become the blocks' user, for good. A reader gets no sockets."""
         with suppress(OSError):
             Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
         self._limit()
@@ -89,7 +89,7 @@ class Confinement:
             os.setresgid(self.uid, self.uid, self.uid)
             os.setresuid(self.uid, self.uid, self.uid)
             _drop_capabilities()
-        if self.filtered and (program := seccomp.program()) is not None:
+        if self.filtered and (program := seccomp.program(sockets=sockets)) is not None:
             seccomp.install(program)
         for number in (signal.SIGPIPE, signal.SIGCHLD, signal.SIGINT, signal.SIGXFSZ):
             signal.signal(number, signal.SIG_DFL)

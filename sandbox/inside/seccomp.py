@@ -67,10 +67,11 @@ _MACHINES = {"x86_64": _X86_64, "aarch64": _AARCH64}
 _CLONE3 = 435
 
 
-def program() -> bytes | None:
+def program(*, sockets: bool = True) -> bytes | None:
     """The filter for this machine as BPF, or None where its numbers are not known."""
     machine = _MACHINES.get(platform.machine())
-    return None if machine is None else _assemble(machine)
+    families = SOCKET_FAMILIES if sockets else ()
+    return None if machine is None else _assemble(machine, families)
 
 
 def install(filter_program: bytes) -> None:
@@ -85,7 +86,7 @@ def install(filter_program: bytes) -> None:
         raise OSError(ctypes.get_errno(), "the system call filter could not be loaded")
 
 
-def _assemble(machine: _Machine) -> bytes:
+def _assemble(machine: _Machine, families: tuple[int, ...]) -> bytes:
     refuse, unknown = REFUSE | errno.EPERM, REFUSE | errno.ENOSYS
     lines = [
         (LOAD, 0, 0, ARCH_AT),
@@ -116,7 +117,7 @@ def _assemble(machine: _Machine) -> bytes:
         (RETURN, 0, 0, ALLOW),
         (LOAD, 0, 0, FIRST_ARGUMENT_AT),
     ]
-    for family in SOCKET_FAMILIES:
+    for family in families:
         lines += [(EQUAL, 0, 1, family), (RETURN, 0, 0, ALLOW)]
     lines.append((RETURN, 0, 0, REFUSE | errno.EAFNOSUPPORT))
     return b"".join(struct.pack("HBBI", *line) for line in lines)
