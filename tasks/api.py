@@ -33,6 +33,7 @@ from orchestrator.recorder import Recorder, Watch
 from orchestrator.settings import Settings
 from orchestrator.work import Consent, Desk
 from tasks.team import Team, default_home, fill_workspace, open_team
+from tasks.warnings import SCRIPTED
 
 MAX_ATTACHMENT_BYTES = 512 << 20
 
@@ -290,7 +291,7 @@ def _warnings(settings: Settings) -> tuple[str, ...]:
     if settings.approvals == "allow-all":
         found.append("irreversible acts were allowed without asking (--approvals allow-all)")
     if settings.demo:
-        found.append("the model was the shipped scripted model, not a language model")
+        found.append(SCRIPTED)
     return tuple(found)
 
 

@@ -12,7 +12,9 @@ from orchestrator.models.llm import Usage
 from orchestrator.state import State
 from tasks.cli.exits import BY_OUTCOME, INTERRUPTED, NEEDS_HUMAN, NOT_READY, TERMINATED
 from tasks.cli.streams import one_line
+from tasks.warnings import SCRIPTED
 
+MAX_SOURCES = 8
 NOT_READY_FAULTS = {"bad_key", "unknown_model", "unreachable"}
 LIMIT_WORDS: Mapping[str, str] = {"usd": "money", "rounds": "round", "calls": "call"}
 
@@ -80,11 +82,15 @@ def closing_lines(
         yield f"unknown: {step} may or may not have happened"
     for warning in outcome.warnings:
         yield f"warning: {one_line(warning)}"
+    if SCRIPTED in outcome.warnings:
+        yield 'your own task: quaestor run "What ...?" --model NAME'
+        yield "  models at hand: quaestor doctor"
 
 
 def _ended(outcome: ev.Outcome, state: State | None, name: str) -> Iterator[str]:
     match outcome.outcome:
         case "answered":
+            yield from _sources(outcome)
             yield f"Finished: answered ({_basis(outcome)}). {spent_text(outcome)} Run {name}."
         case "partial":
             yield f"partial: {_stopped_at(outcome, state)} {_so_far(outcome, state)}"
@@ -100,6 +106,16 @@ def _ended(outcome: ev.Outcome, state: State | None, name: str) -> Iterator[str]
             yield f"Stopped. Nothing is lost: quaestor resume {name}"
         case _:
             yield "Stopped before the run began."
+
+
+def _sources(outcome: ev.Outcome) -> Iterator[str]:
+    """Where the answer's atoms and quotes stand, one line each."""
+    for item in outcome.evidence[:MAX_SOURCES]:
+        yield one_line(
+            f"source {item.id}: {item.source.ref}, {item.locator or item.media_type}", 160
+        )
+    if len(outcome.evidence) > MAX_SOURCES:
+        yield f"and {len(outcome.evidence) - MAX_SOURCES} more: quaestor why {outcome.run[:4]}"
 
 
 def answer_command(question_id: str, question: Question) -> str:
