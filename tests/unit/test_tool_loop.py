@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from harness import Bench, Worker, assign, finish
 
-from agents.tool_loop import MAX_STEPS, ToolLoop
+from agents.tool_loop import MAX_STEPS, ToolLoop, repetition
 from agents.toolkit import consent_given, tool, tools_of
 from orchestrator.agent import (
     Answer,
@@ -21,7 +21,7 @@ from orchestrator.agent import (
     Source,
     WorkContext,
 )
-from orchestrator.errors import NeedsApproval, ToolFailed
+from orchestrator.errors import ModelFault, NeedsApproval, ToolFailed
 from orchestrator.models.llm import Completion, Message, Request, ToolCall
 from orchestrator.work import Consent, OnQuestion
 
@@ -277,9 +277,63 @@ async def test_a_model_that_says_nothing_is_asked_twice_and_then_fails(bench: Be
 
 
 async def test_a_model_that_never_reports_is_stopped(bench: Bench) -> None:
-    played = await play(bench, lambda _request: calls(call("look", {"thing": "sky"})))
+    numbers = iter(range(1000))
+    played = await play(bench, lambda _request: calls(call("look", {"thing": next_thing(numbers)})))
     assert played.report.status == "failed"
     assert len(played.requests) == MAX_STEPS
+
+
+def next_thing(numbers: Iterator[int]) -> str:
+    return f"thing {next(numbers)}"
+
+
+CIRCLES: list[tuple[str, str | None]] = [
+    ("", None),
+    ("aa", None),
+    ("aaa", "a brought the same result 3 times"),
+    ("abacada", "a brought the same result 3 times"),
+    ("abcdefgabcdefga", None),
+    ("abcabc", None),
+    ("ababa", "a brought the same result 3 times"),
+    ("abcabcabc", "c brought the same result 3 times"),
+    ("xyzwvabcdefgh", None),
+]
+
+
+@pytest.mark.parametrize(("steps", "said"), CIRCLES)
+def test_a_circle_is_seen_in_what_was_done_and_what_came_of_it(
+    steps: str, said: str | None
+) -> None:
+    assert repetition([(step, step) for step in steps]) == said
+
+
+async def test_an_agent_that_goes_in_circles_is_stopped_by_plain_code(bench: Bench) -> None:
+    played = await play(bench, lambda _request: calls(call("look", {"thing": "sky"})))
+    assert played.report.status == "failed"
+    assert "in circles" in played.report.summary
+    assert played.owner.acts == ["look sky 1"] * 3
+    assert len(bench.kinds("LoopDetected")) == 1
+
+
+async def test_what_a_content_filter_refuses_is_withheld_and_the_work_goes_on(
+    bench: Bench,
+) -> None:
+    prompts: list[str] = []
+
+    def filtered(request: Request) -> Move:
+        prompts.append("".join(message.content for message in request.messages))
+        if "sea is blue" in prompts[-1]:
+            raise ModelFault("content_filter", "400 content_filter")
+        steps = [calls(call("look", {"thing": thing})) for thing in ("sky", "sea")]
+        return [*steps, done()][sum(m.role == "tool" for m in request.messages)]
+
+    played = await play(bench, filtered)
+    assert played.outcome == "answered"
+    assert played.owner.acts == ["look sky 1", "look sea 1"]
+    assert "refused evidence 1.1.2" in played.report.summary
+    assert "sky is blue" in prompts[-1]
+    assert len(prompts) == len(set(prompts))
+    assert bench.kinds("Withheld") == [{"what": ["1.1.2"]}]
 
 
 # policy, desk's answer (None: nobody is here), what to do without a person -> acts, questions
