@@ -73,8 +73,11 @@ class Game:
     def move(self) -> Move:
         return next_move(self.state, self.limits, self.state.elapsed_s)
 
-    def consult(self, text: str, check: ev.AnswerCheck | None = None) -> None:
-        """One round of the lead, as the loop would open and record it."""
+    def consult(
+        self, text: str, check: ev.AnswerCheck | None = None, *, insists: bool = False
+    ) -> None:
+        """One round of the lead, as the loop would open and record it. A lead that insists
+        sends the same reply again when there are objections, and is then believed."""
         move = self.move
         assert isinstance(move, Consult)
         number = len(self.state.turns) + 1
@@ -83,7 +86,7 @@ class Game:
         self.fold(ev.StepDone(step="model", usage=Usage(calls=1)), f"round/{number}/lead/1")
         reading = read_text(text, ROSTER)
         against = objections(self.state, reading.reply) if reading.reply else reading.problems
-        if reading.reply is None or against:
+        if reading.reply is None or (against and not insists):
             self.fold(ev.LeadUnusable(round=number, problems=against))
             return
         self.fold(ev.LeadReplied(round=number, reply=reading.reply, check=check))
@@ -219,6 +222,17 @@ def test_a_new_plan_may_not_begin_with_what_was_tried() -> None:
     assert against(finish("x")) == ()
 
 
+def test_a_lead_that_sees_no_way_on_is_asked_once_more_and_then_believed() -> None:
+    hopeless = reply(making_progress=False, reason="the page is gone")
+    game = Game()
+    game.round(GOOD)
+    read = read_text(hopeless, ROSTER).reply
+    assert read is not None
+    assert "there is none" in objections(game.state, read)[0]
+    game.consult(hopeless, insists=True)
+    assert game.move == GiveUp("the page is gone")
+
+
 PLAN = [{"id": "p1", "text": "look it up", "agent": "Echo"}]
 FOUND = [{"id": "f1", "text": "it is 4", "kind": "found", "evidence": ["1.1.1"]}]
 GATE: dict[str, tuple[list[str], ev.AnswerCheck | None, str]] = {
@@ -343,16 +357,16 @@ CAPS = st.builds(
 )
 
 
-@given(st.lists(REPLIES, min_size=1), st.lists(REPORTS, min_size=1), CAPS)
+@given(st.lists(REPLIES, min_size=1), st.lists(REPORTS, min_size=1), CAPS, st.booleans())
 def test_a_lead_that_plays_dice_always_ends_within_the_caps(
-    replies: list[str], reports: list[Report], limits: Limits
+    replies: list[str], reports: list[Report], limits: Limits, insists: bool
 ) -> None:
     game, texts, given = Game(limits), cycle(replies), cycle(reports)
     replans = 0
     for _ in range(5 * (limits.rounds or 0) + 5):
         match game.move:
             case Consult():
-                game.consult(next(texts))
+                game.consult(next(texts), insists=insists)
                 assert lead_request(game.state).messages[-1].role == "user"
             case Delegate(assignments):
                 assert assignments
@@ -364,8 +378,11 @@ def test_a_lead_that_plays_dice_always_ends_within_the_caps(
                 turn = game.state.turn
                 assert limit or (turn and turn.reply and turn.reply.request_satisfied)
                 break
-            case GiveUp():
-                assert replans == limits.replans
+            case GiveUp(reason=reason):
+                turn = game.state.turn
+                by_itself = turn and turn.reply and turn.reply.gives_up
+                assert reason
+                assert by_itself or replans == limits.replans
                 break
     else:
         pytest.fail("it never ended")
