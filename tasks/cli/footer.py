@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TextIO
 
@@ -50,7 +50,8 @@ class Footer:
 
     def say(self, text: str) -> None:
         """A line that scrolls away above the footer."""
-        self._console.print(Text(text), soft_wrap=True)
+        with suppress(OSError):  # a terminal that was closed must not end the run
+            self._console.print(Text(text), soft_wrap=True)
 
     async def repaint(self) -> None:
         """Show the footer until cancelled."""
@@ -59,6 +60,8 @@ class Footer:
                 if not self._held:
                     self._show()
                 await asyncio.sleep(1 / HERTZ)
+        except OSError:
+            self._live = None
         finally:
             self._hide()
 
@@ -86,9 +89,10 @@ class Footer:
         self._live.refresh()
 
     def _hide(self) -> None:
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
+        live, self._live = self._live, None
+        if live is not None:
+            with suppress(OSError):
+                live.stop()
 
     def _render(self) -> Text:
         view = self.look()

@@ -17,6 +17,7 @@ from orchestrator.work import Desk
 from tasks import api
 from tasks.cli.bugs import log_bugs
 from tasks.cli.desk import ask
+from tasks.cli.ending import refusal_record
 from tasks.cli.exits import INTERRUPTED
 from tasks.cli.footer import Footer, View
 from tasks.cli.given import Show
@@ -56,7 +57,7 @@ class Live:
     interrupts: Interrupts = field(init=False)
 
     def __post_init__(self) -> None:
-        self.interrupts = Interrupts(pause=self.pause)
+        self.interrupts = Interrupts(self.pause, self.last_words)
 
     @property
     def is_attended(self) -> bool:
@@ -106,6 +107,14 @@ class Live:
     def pause(self) -> bool:
         """Pause, if somebody is there who can let it go on."""
         return self.pausing is not None and self.pausing.begin()
+
+    def last_words(self, code: int) -> None:
+        """What is said when a clean stop takes too long."""
+        message = "left at once; the journal holds everything that was finished"
+        self.streams.err.line(message)
+        if self.show.json:
+            run = self.streams.records.run
+            self.streams.records.end(refusal_record(run, message, f"quaestor resume {run}", code))
 
     def desk(self) -> Desk | None:
         """Who answers questions: the person at the terminal, if there is one."""

@@ -5,18 +5,19 @@ Importing this is quick: whatever is heavy is imported by the command that needs
 
 from __future__ import annotations
 
-import logging
+import signal
 import sys
 import tempfile
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated, NoReturn
 
 import typer
 
 from orchestrator.errors import QuaestorError
 from tasks.cli import config, doctor, inbox, maintenance, run, runs
-from tasks.cli.exits import FAILED, INTERRUPTED, TABLE, USAGE, code_of_error
+from tasks.cli.exits import FAILED, INTERRUPTED, TABLE, TERMINATED, USAGE, code_of_error
 from tasks.cli.streams import Streams, take_streams
 
 ABOUT = (
@@ -57,6 +58,7 @@ for family in (run, runs, inbox, maintenance, doctor, config):
 
 def main() -> NoReturn:
     """Run the command line and exit."""
+    signal.signal(signal.SIGTERM, _terminated)
     sys.exit(run_command(sys.argv[1:]))
 
 
@@ -66,43 +68,69 @@ def run_command(argv: Sequence[str]) -> int:
     try:
         code = app(args=list(argv), prog_name="quaestor", standalone_mode=False, obj=streams)
     except (KeyboardInterrupt, typer.Abort):
-        return INTERRUPTED
+        code = INTERRUPTED
+    except SystemExit as left:
+        code = left.code
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "quaestor"
         return _refused(streams, argv, error.format_message(), f"{command} --help", USAGE)
     except QuaestorError as error:
-        if "-v" in argv or "--verbose" in argv:
+        if _is_verbose(argv):
             streams.err.line(traceback.format_exc())
         return _refused(streams, argv, error.message, error.fix, code_of_error(error))
-    except Exception as error:
-        logging.getLogger(__name__).debug("a bug", exc_info=True)
+    except Exception as error:  # noqa: BLE001 - the last stop: a bug becomes a report and a code
         return _failed(streams, argv, error)
-    return code if isinstance(code, int) else 0
+    code = code if isinstance(code, int) else 0
+    if code in (INTERRUPTED, TERMINATED):
+        _end_records(streams, argv, "stopped by a signal", None, code)
+    return code
+
+
+def _terminated(_number: int, _frame: object) -> None:
+    raise SystemExit(TERMINATED)
 
 
 def _refused(
     streams: Streams, argv: Sequence[str], message: str, fix: str | None, code: int
 ) -> int:
-    try:
-        streams.error(message, fix)
-        if "--json" in argv and argv[0] in WITH_RECORDS:
-            from tasks.cli.ending import refusal_record
-
-            streams.records.end(refusal_record(streams.records.run, message, fix, code))
-    except QuaestorError:
-        return code  # the stream itself is what failed, and that is what was to be said
+    streams.error(message, fix)
+    _end_records(streams, argv, message, fix, code)
     return code
+
+
+def _end_records(
+    streams: Streams, argv: Sequence[str], message: str, fix: str | None, code: int
+) -> None:
+    """Whatever happened, `--json` ends with one outcome, unless stdout itself is what failed."""
+    if "--json" not in argv or argv[0] not in WITH_RECORDS:
+        return
+    from tasks.cli.ending import refusal_record
+
+    with suppress(QuaestorError):
+        streams.records.end(refusal_record(streams.records.run, message, fix, code))
 
 
 def _failed(streams: Streams, argv: Sequence[str], error: Exception) -> int:
     """A bug of ours: its traceback goes to a file, whose path is shown."""
     text = "".join(traceback.format_exception(error))
-    with tempfile.NamedTemporaryFile(
-        "w", prefix="quaestor-bug-", suffix=".txt", delete=False, encoding="utf-8"
-    ) as report:
-        report.write(text)
-    if "-v" in argv or "--verbose" in argv:
+    if _is_verbose(argv):
         streams.err.line(text)
     message = f"Quaestor itself failed: {type(error).__name__}: {error}"
-    return _refused(streams, argv, message, f"please report it with {report.name}", FAILED)
+    return _refused(streams, argv, message, f"please report it with {_kept(text)}", FAILED)
+
+
+def _kept(text: str) -> str:
+    """The file that now holds a traceback."""
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="quaestor-bug-", suffix=".txt", delete=False, encoding="utf-8"
+        ) as report:
+            report.write(text)
+    except OSError:
+        return "what the command shows with -v"
+    return report.name
+
+
+def _is_verbose(argv: Sequence[str]) -> bool:
+    return "-v" in argv or "--verbose" in argv

@@ -25,9 +25,11 @@ REPEAT_S = 1.0
 
 @dataclass(slots=True)
 class Interrupts:
-    """Turns signals into pause, stop and leave. `pause` says whether it could."""
+    """Turns signals into pause, stop and leave. `pause` says whether it could; `last_words` are
+    said when there is no time for an outcome."""
 
     pause: Callable[[], bool]
+    last_words: Callable[[int], None]
     code: int | None = None
     _work: asyncio.Future[Any] | None = None
     _stopping_since: float = 0.0
@@ -71,5 +73,6 @@ class Interrupts:
             self._leave()
 
     def _leave(self) -> None:
-        os.write(2, b"left at once; the journal holds everything that was finished\n")
-        os._exit(self.code or INTERRUPTED)
+        code = self.code or INTERRUPTED
+        self.last_words(code)
+        os._exit(code)

@@ -37,9 +37,11 @@ def one_line(text: str, width: int = 160) -> str:
 
 @dataclass(slots=True)
 class Writer:
-    """A text stream that goes silent when nobody reads it any more."""
+    """A text stream that goes silent when nobody reads it any more. What `must_arrive` is an
+    error when it cannot be written, as on a full disk."""
 
     file: TextIO
+    must_arrive: bool = False
     is_deaf: bool = False
 
     @property
@@ -47,7 +49,7 @@ class Writer:
         return not self.is_deaf and self.file.isatty()
 
     def line(self, text: str = "") -> None:
-        """Write one line, at once. Raises JournalUnavailable when the disk behind it is full."""
+        """Write one line, at once. Raises JournalUnavailable for what must arrive."""
         if self.is_deaf:
             return
         try:
@@ -57,7 +59,7 @@ class Writer:
             self._hang_up()
         except OSError as error:
             self._hang_up()
-            if error.errno == errno.EIO:  # the terminal was closed
+            if not self.must_arrive or error.errno == errno.EIO:  # EIO: the terminal was closed
                 return
             raise JournalUnavailable(
                 f"the output cannot be written: {error.strerror}",
@@ -120,7 +122,7 @@ def take_streams() -> Streams:
     out = _text(_set_aside())
     err = _text(os.dup(2) if _is_open(2) else os.open(os.devnull, os.O_WRONLY))
     sys.stdout = out
-    return Streams(Writer(out), Writer(err))
+    return Streams(Writer(out, must_arrive=True), Writer(err))
 
 
 def _set_aside() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -16,6 +17,7 @@ from openai_wire import from_request_policy
 from orchestrator import events as ev
 from orchestrator.agent import Artifact
 from orchestrator.blobs import Blobs
+from tasks.cli.progress import Lines, Steps
 from tasks.cli.streams import clean
 from tasks.output import inside, write_output
 
@@ -228,3 +230,18 @@ def test_a_link_in_the_output_folder_is_replaced_and_never_followed(tmp_path: Pa
 
 def test_control_and_direction_characters_become_visible() -> None:
     assert clean("a\x1b[1m\u202eb\n\tc\r\nd") == "a\\x1b[1m\\x202eb\n\tc\nd"
+
+
+async def test_a_long_silence_is_broken_by_a_line_that_says_what_is_going_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tasks.cli.progress.SILENCE_S", 0.5)
+    said: list[str] = []
+    lines = Lines(said.append, Steps())
+    begun = ev.StepIntended(step="model", effect="idempotent", fingerprint="0")
+    lines.event("round/2/1.Coder/think/1", begun, True)
+    beating = asyncio.ensure_future(lines.heartbeat())
+    await asyncio.sleep(1.5)
+    beating.cancel()
+    assert len(said) == 1
+    assert "still working: r2 Coder model for 1 s" in said[0]

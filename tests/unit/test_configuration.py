@@ -8,7 +8,15 @@ import pytest
 
 from orchestrator.errors import UsageError
 from tasks.config_file import Given
-from tasks.configuration import Place, Resolved, limits_given, resolve, unknown_variables
+from tasks.configuration import (
+    ENVIRONMENT,
+    OTHER_VARIABLES,
+    Place,
+    Resolved,
+    limits_given,
+    resolve,
+    unknown_variables,
+)
 
 
 class Site:
@@ -224,3 +232,14 @@ def test_a_file_that_the_user_names_takes_the_place_of_the_projects(
 def test_a_misspelled_variable_is_noticed(site: Site) -> None:
     names = {"QUAESTOR_MODEL": "m", "QUAESTOR_MODELL": "m", "OTHER": "x"}
     assert unknown_variables(names) == ["QUAESTOR_MODELL"]
+
+
+def test_the_example_of_the_documentation_is_a_valid_file(site: Site) -> None:
+    page = Path(__file__).parents[2] / "docs" / "configuration.md"
+    site.user(page.read_text(encoding="utf-8").partition("```toml\n")[2].partition("```")[0])
+    settings = site.resolve().settings
+    assert settings.limits.tokens == 2_000_000
+    assert settings.agents["SqlAgent"].use == "acme.agents:SqlAgent"
+    assert [tool.risk for tool in settings.tools.add] == ["irreversible", "read"]
+    shown = page.read_text(encoding="utf-8")
+    assert all(name in shown for name in (*ENVIRONMENT, *OTHER_VARIABLES))
