@@ -161,7 +161,7 @@ def _head(task: TaskReceived) -> str:
 def _earlier(task: TaskReceived) -> str:
     if task.earlier is None:
         return ""
-    facts = "\n".join(_fact_line(fact) for fact in task.earlier.facts)
+    facts = "\n".join(_fact_line(fact) for fact in task.earlier.with_own_ids().facts)
     files = "\n".join(
         f"{one_line(item.path)} ({item.size} bytes)" for item in task.earlier.artifacts
     )

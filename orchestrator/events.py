@@ -56,6 +56,19 @@ class Earlier(Frozen):
     evidence: tuple[Evidence, ...] = ()
     artifacts: tuple[Artifact, ...] = ()
 
+    def with_own_ids(self) -> Earlier:
+        """The same under ids that no evidence of the new run can take: both count from 1.1.1."""
+
+        def own(name: str) -> str:
+            return f"{self.run[:4]}:{name}"
+
+        evidence = [item.model_copy(update={"id": own(item.id)}) for item in self.evidence]
+        facts = [
+            fact.model_copy(update={"evidence": tuple(own(name) for name in fact.evidence)})
+            for fact in self.facts
+        ]
+        return self.model_copy(update={"evidence": tuple(evidence), "facts": tuple(facts)})
+
 
 class TaskReceived(Frozen):
     """The first event: the task and everything that shapes what the lead is shown."""

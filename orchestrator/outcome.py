@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from orchestrator import events as ev
-from orchestrator.agent import Artifact, Evidence
+from orchestrator.agent import Artifact, Assignment, Evidence, Report
 from orchestrator.basis import SourceText, check_answer
 from orchestrator.blobs import Blobs
 from orchestrator.errors import FaultKind, LimitReached, ModelFault, QuaestorError, Waiting
@@ -68,7 +68,7 @@ def build_outcome(
     answer = _final_answer(state) if answered or ending.limit is None else None
     if answer is None and not answered:
         answer, check = _best_so_far(state), None
-    cited = check.evidence if check else tuple(_fact_evidence(state))
+    cited = check.evidence if check else _found_evidence(state)
     return ev.Outcome(
         run=run,
         outcome=ending.outcome,
@@ -149,7 +149,24 @@ def _best_so_far(state: State) -> str | None:
         if turn.reply is not None and (turn.reply.answer or "").strip():
             return turn.reply.answer
     found = [f"- {fact.text[:300]}" for fact in state.ledger.fact("found")]
+    told = set(_fact_evidence(state))
+    for work, report in _done_work(state):
+        if not told & set(report.evidence):
+            found.append(f"- {work.agent}: {' '.join(report.summary.split())[:300]}")
     return "Found so far:\n" + "\n".join(found) if found else None
+
+
+def _done_work(state: State) -> Iterable[tuple[Assignment, Report]]:
+    for turn in state.turns:
+        for work, report in turn.ordered_reports():
+            if report.status == "done":
+                yield work, report
+
+
+def _found_evidence(state: State) -> tuple[str, ...]:
+    """The evidence of found facts and of finished work, each once."""
+    worked = (name for _work, report in _done_work(state) for name in report.evidence)
+    return tuple(dict.fromkeys((*_fact_evidence(state), *worked)))
 
 
 def _fact_evidence(state: State) -> Iterable[str]:

@@ -94,8 +94,9 @@ def fold(state: State, event: ev.Event, key: str) -> State:
     """The state after one event. Unknown to the core means unchanged."""
     match event:
         case ev.TaskReceived():
-            inherited = {item.id: item for item in event.earlier.evidence} if event.earlier else {}
-            facts = event.earlier.facts if event.earlier else ()
+            earlier = event.earlier.with_own_ids() if event.earlier else None
+            inherited = {item.id: item for item in earlier.evidence} if earlier else {}
+            facts = earlier.facts if earlier else ()
             return replace(state, task=event, evidence=inherited, ledger=TaskLedger(facts=facts))
         case ev.RoundOpened():
             return _open_round(state, event)

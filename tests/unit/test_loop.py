@@ -142,6 +142,15 @@ async def test_each_limit_ends_partial_with_what_was_found(bench: Bench) -> None
     )
 
 
+async def test_a_limit_in_the_middle_of_a_round_tells_what_the_agents_had_found(
+    bench: Bench,
+) -> None:
+    outcome = await bench.run(lambda _request: assign(("Echo", "look")), limits=Limits(rounds=1))
+    assert outcome.outcome == "partial"
+    assert "Echo: seen for look: value 444" in str(outcome.answer)
+    assert [item.id for item in outcome.evidence] == ["1.1.1"]
+
+
 async def test_the_time_limit_also_ends_a_call_that_hangs(bench: Bench) -> None:
     async def hangs(_assignment: Assignment, ctx: WorkContext) -> Report:
         async def forever() -> None:
