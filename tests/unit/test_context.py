@@ -28,6 +28,7 @@ from orchestrator.context import (
     window_chars,
 )
 from orchestrator.lead_reply import read_text
+from orchestrator.ledger import Fact
 from orchestrator.limits import Limits
 from orchestrator.models.llm import Message
 from orchestrator.state import State, fold
@@ -233,6 +234,25 @@ def test_a_compacted_ledger_is_bounded_and_keeps_the_newest() -> None:
     assert len(text) < window_chars(state) / 3
     assert "fact 399" in text
     assert "fact 1 " not in text
+
+
+def test_evidence_of_an_earlier_run_is_not_taken_for_that_of_this_one() -> None:
+    def evidence(quote: str) -> Evidence:
+        source = Source(kind="tool", ref=quote)
+        return Evidence(id="1.1.1", sha256="0" * 64, media_type="text/plain", source=source)
+
+    fact = Fact(id="f1", text="it costs 4 EUR", kind="found", evidence=("1.1.1",))
+    earlier = ev.Earlier(
+        run="ab12cd34", task="t", answer="4", facts=(fact,), evidence=(evidence("old"),)
+    )
+    state = fold(
+        opened(begun(earlier=earlier)), ev.EvidenceFound(evidence=evidence("new")), "round/1/1.Echo"
+    )
+    (inherited,) = state.ledger.facts
+    (name,) = inherited.evidence
+    assert state.evidence[name].source.ref == "old"
+    assert state.evidence["1.1.1"].source.ref == "new"
+    assert f"(evidence {name})" in told(state)
 
 
 def test_an_agent_is_told_task_files_facts_and_the_reports_it_waited_for() -> None:
