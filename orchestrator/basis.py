@@ -25,6 +25,7 @@ LONG_DATE = re.compile(rf"\b(?:\d{{1,2}} {MONTH},? \d{{4}}|{MONTH} \d{{1,2}},? \
 IDENTIFIER = re.compile(r"\b(?=[\w-]*[A-Za-z])(?=[\w-]*\d)[A-Za-z0-9][\w-]*[A-Za-z0-9]\b")
 NUMBER = re.compile(r"(?<![\w.,])[-+]?\d[\d,]*(?:\.\d+)?(?![\w])")
 NAME = re.compile(r"\b[A-Z][\w'&]+(?:(?: (?:of|de|van|von|and|the|&))? [A-Z][\w'&]*)+")
+SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 UNABLE = re.compile(r"\b(unable|cannot|could not|can't|not possible|unknown|no answer)\b", re.I)
 
 
@@ -55,10 +56,10 @@ def check_answer(
         elif not _holds(task, atom, context, exact=True):
             unsupported.append(atom)
     rests_on = list(held.values()) or [s for s in sources if s.evidence in names]
-    skip = bool(UNABLE.search(answer))
+    claimed = set(atoms(" ".join(s for s in SENTENCE.split(answer) if not UNABLE.search(s))))
     return AnswerCheck(
         basis=_basis(rests_on),
-        unsupported=() if skip else tuple(unsupported),
+        unsupported=tuple(atom for atom in unsupported if atom in claimed),
         misquoted=tuple(_misquoted(reply, sources)),
         evidence=tuple(dict.fromkeys(s.evidence for s in rests_on)),
     )

@@ -129,7 +129,7 @@ class Recorder:
         if self.before_step is not None:
             await self.before_step(key)
         started = time.monotonic()
-        value = await fn()
+        value = json.loads(canonical(await fn()))  # as a resume will read it: keys in order
         usage, model = usage_of(value) if usage_of else (None, None)
         event = self._done(step, value, usage, model)
         self.spent += usage or Usage()

@@ -27,7 +27,11 @@ def test_the_wheel_runs_the_demo_outside_the_checkout(tmp_path: Path) -> None:
     done = subprocess.run(
         [str(tmp_path / "venv" / "bin" / "quaestor"), "run", "--demo"],
         cwd=tmp_path,
-        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "QUAESTOR_HOME": str(tmp_path / "q")},
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(tmp_path),
+            "QUAESTOR_HOME": str(tmp_path / "q"),
+        },
         capture_output=True,
         text=True,
         timeout=180,

@@ -432,3 +432,17 @@ def reads(texts: list[str]) -> Work:
         return await ToolLoop(assignment, ctx, tools_of(Shelf()), "You read.").work()
 
     return work
+
+
+async def test_a_live_result_is_what_a_resume_will_read(bench: Bench) -> None:
+    async def work(_assignment: Assignment, ctx: WorkContext) -> Report:
+        async def look() -> dict[str, object]:
+            return {"b": 1, "a": (2, 3)}
+
+        done = await ctx.once("act/1", look, kind="tool", fingerprint="")
+        return Report(status="done", summary=json.dumps(done.value))
+
+    await bench.run(
+        lambda _request: assign(("Looks", "go")), agents=team(Looks=work), limits=Limits(rounds=1)
+    )
+    assert bench.kinds("Reported")[0]["report"]["summary"] == '{"a": [2, 3], "b": 1}'
