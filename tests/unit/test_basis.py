@@ -120,6 +120,9 @@ def test_a_quote_must_stand_in_the_evidence_that_it_names(
 
 def test_an_answer_that_says_it_could_not_is_not_held_to_its_numbers() -> None:
     assert check("I am unable to find the price of 4711.").unsupported == ()
+    both = "I could not find the price of 4711. The stock is 98765 units."
+    assert check(both).unsupported == ("98765",)
+    assert check("It costs 1.5 EUR. What 4711 costs is unknown.").unsupported == ("1.5",)
 
 
 TEXT = st.text() | st.from_regex(r"([\d.,:/\-+ ]|https?://|May |HX|\u0664|\u00a0){0,40}")
