@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,7 @@ def test_a_flag_wins_over_the_environment_over_the_project_over_the_user_over_th
 ) -> None:
     seen = []
     flag = Given("models.name", "by-flag", "--model")
-    layers = [
+    layers: list[Callable[[], None]] = [
         lambda: None,
         lambda: site.user('[models]\nname = "by-user"'),
         lambda: site.repository('[models]\nname = "by-project"'),
