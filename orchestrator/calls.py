@@ -13,6 +13,7 @@ from orchestrator.errors import ModelFault
 from orchestrator.models.llm import LLM, Completion, Request, Usage
 from orchestrator.recorder import Recorder
 
+USUAL_REPLY = 400
 RECORDED_FAULTS = frozenset({"context_too_long", "content_filter", "bad_reply", "bad_request"})
 
 
@@ -32,10 +33,18 @@ async def call_model(recorder: Recorder, model: LLM, key: str, request: Request)
         return completion.model_dump(mode="json")
 
     stored = _stored(recorder, request)
-    done = await recorder.once(key, call, step="model", fingerprint=stored, usage_of=_usage)
+    done = await recorder.once(
+        key, call, step="model", fingerprint=stored, usage_of=_usage, reserve=_expected(request)
+    )
     if "fault" in done.value:
         raise ModelFault(done.value["fault"], done.value["message"], fix=done.value["fix"])
     return Completion.model_validate(done.value)
+
+
+def _expected(request: Request) -> Usage:
+    """What a call may cost, by four characters a token and a reply of usual length."""
+    prompt = sum(len(message.content) for message in request.messages) // 4
+    return Usage(calls=1, prompt_tokens=prompt, completion_tokens=request.max_tokens or USUAL_REPLY)
 
 
 def _stored(recorder: Recorder, request: Request) -> Json:

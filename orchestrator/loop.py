@@ -38,8 +38,8 @@ from orchestrator.errors import (
 )
 from orchestrator.lead_reply import Reading, read_reply
 from orchestrator.ledger import LeadAssignment, LeadReply, addressed
-from orchestrator.limits import Limits, first_hit
-from orchestrator.models.llm import LLM, Completion
+from orchestrator.limits import LimitHit, Limits, first_hit
+from orchestrator.models.llm import LLM, Completion, Usage
 from orchestrator.outcome import build_outcome, check_reply, ending_of, ending_of_error
 from orchestrator.policy import Consult, Delegate, Finish, GiveUp, Replan, next_move, objections
 from orchestrator.recorder import Recorder
@@ -228,13 +228,22 @@ class Orchestrator:
         code = newest_code(self.state, after)
         return work.model_copy(update={"brief": brief(self.state, done), "code": code})
 
-    async def _before_step(self, _key: str) -> None:
-        """Before every live step: wait while paused; none begins once a limit is used up."""
+    async def _before_step(self, reserve: Usage) -> None:
+        """Before every live step: wait while paused; none begins once a limit is used up. What
+        calls in flight may still use counts, so a limit is overrun by one call at most."""
         await self.going.wait()
-        spent = self.recorder.spent
-        hit = first_hit(self.limits, rounds=0, spent=spent, elapsed_s=self.elapsed_s())
-        if hit is not None:
-            raise LimitReached(hit.name, hit.used, hit.allowed)
+        recorder = self.recorder
+        async with recorder.settled:
+            while True:
+                hit = self._hit(recorder.spent)
+                if hit is not None:
+                    raise LimitReached(hit.name, hit.used, hit.allowed)
+                if not reserve.calls or self._hit(recorder.expected()) is None:
+                    return
+                await recorder.settled.wait()
+
+    def _hit(self, spent: Usage) -> LimitHit | None:
+        return first_hit(self.limits, rounds=0, spent=spent, elapsed_s=self.elapsed_s())
 
 
 def _failed(summary: str) -> Report:

@@ -44,8 +44,10 @@ class Recorder:
     trust_history: bool = False
     watch: Watch | None = None
     state: State = field(default_factory=State)
-    before_step: Callable[[str], Awaitable[None]] | None = None
+    before_step: Callable[[Usage], Awaitable[None]] | None = None
     spent: Usage = field(default_factory=Usage)
+    reserved: dict[str, Usage] = field(default_factory=dict)
+    settled: asyncio.Condition = field(default_factory=asyncio.Condition)
     _recorded: dict[tuple[str, str], Any] = field(default_factory=dict)
     _emitted: dict[tuple[str, str], Any] = field(default_factory=dict)
 
@@ -109,8 +111,10 @@ class Recorder:
         fingerprint: Json,
         effect: Effect = "idempotent",
         usage_of: Callable[[Json], tuple[Usage, str]] | None = None,
+        reserve: Usage | None = None,
     ) -> Once:
-        """Do a step once. What `fn` returns must be JSON; large results become blobs."""
+        """Do a step once. What `fn` returns must be JSON; large results become blobs. `reserve`
+        is what the step may cost, held back from the limits until it has settled."""
         begun = self.recorded(key, "StepIntended") is not None
         intended = ev.StepIntended(
             step=step, effect=effect, fingerprint=sha256_of(fingerprint), request=fingerprint
@@ -126,8 +130,24 @@ class Recorder:
             return Once(None, live=False, unknown=True)
         if self.epoch is None or self._closed(key):
             raise EndOfRecording(key)
+        reserve = reserve or Usage()
         if self.before_step is not None:
-            await self.before_step(key)
+            await self.before_step(reserve)
+        self.reserved[key] = reserve
+        try:
+            return await self._live(key, fn, step, usage_of)
+        finally:
+            del self.reserved[key]
+            async with self.settled:
+                self.settled.notify_all()
+
+    async def _live(
+        self,
+        key: str,
+        fn: Callable[[], Awaitable[Json]],
+        step: str,
+        usage_of: Callable[[Json], tuple[Usage, str]] | None,
+    ) -> Once:
         started = time.monotonic()
         value = json.loads(canonical(await fn()))  # as a resume will read it: keys in order
         usage, model = usage_of(value) if usage_of else (None, None)
@@ -146,6 +166,14 @@ class Recorder:
         )
         self.spent += fault.usage or Usage()
         await self.emit(f"{key}/fault/{number}", failed)
+
+    def expected(self) -> Usage:
+        """What is spent once every call in flight has come back, as far as one can tell."""
+        pending = sum(self.reserved.values(), Usage())
+        tokens = self.spent.prompt_tokens + self.spent.completion_tokens
+        price = (self.spent.usd_micros or 0) / tokens if tokens else 0.0
+        money = int(price * (pending.prompt_tokens + pending.completion_tokens))
+        return self.spent + pending.model_copy(update={"usd_micros": money})
 
     def _closed(self, key: str) -> bool:
         """Whether the work that this step belongs to has already handed in its report."""

@@ -151,6 +151,20 @@ async def test_a_limit_in_the_middle_of_a_round_tells_what_the_agents_had_found(
     assert [item.id for item in outcome.evidence] == ["1.1.1"]
 
 
+async def test_branches_at_the_same_time_overrun_no_limit(bench: Bench) -> None:
+    model = Slow(
+        lambda request: lead(request) if request.role == "lead" else calls("read", page="x")
+    )
+
+    def lead(_request: Request) -> str:
+        return assign(*[("Reader", f"read {n}") for n in range(6)])
+
+    outcome = await bench.run(model, agents=team(Reader=reads(["one"])), limits=Limits(calls=4))
+    assert outcome.limit is not None
+    assert (outcome.outcome, outcome.limit.name) == ("partial", "calls")
+    assert outcome.spent.calls == 4
+
+
 async def test_the_time_limit_also_ends_a_call_that_hangs(bench: Bench) -> None:
     async def hangs(_assignment: Assignment, ctx: WorkContext) -> Report:
         async def forever() -> None:
@@ -336,6 +350,14 @@ async def test_a_lead_that_sees_no_way_on_gives_up_after_saying_it_twice(bench: 
     outcome = await bench.run(lead)
     assert (outcome.outcome, outcome.reason) == ("gave_up", "the archive burnt down")
     assert outcome.spent.calls == 2
+
+
+class Slow(ScriptedModel):
+    """An endpoint that takes its time, so that calls are in flight together."""
+
+    async def complete(self, request: Request) -> Completion:
+        await asyncio.sleep(0.05)
+        return await super().complete(request)
 
 
 class Filtering(ScriptedModel):
