@@ -21,21 +21,21 @@ class Coder:
     """Write, run, fix: an inner loop over the terminal, without the lead in between."""
 
     name = "Coder"
-    description = (
-        "writes Python or bash programs, runs them in a container without network over the "
-        "files of the workspace, and mends them until they work. For arithmetic, data and files "
-        "to be made."
-    )
 
     def __init__(self, terminal: ComputerTerminal) -> None:
         self._terminal = terminal
+        self.description = (
+            f"writes Python or bash programs, runs them in a container {terminal.workspace.reach} "
+            "over the files of the workspace, and mends them until they work. For arithmetic, "
+            "data and files to be made."
+        )
 
     async def work(self, assignment: Assignment, ctx: WorkContext) -> Report:
         loop = ToolLoop(
             assignment,
             ctx,
-            tools_of(self),
-            render("coder", folder=PROMPTS),
+            self._terminal.marked(tools_of(self)),
+            render("coder", folder=PROMPTS, reach=self._terminal.workspace.reach),
             device=self._terminal.workspace,
         )
         return await loop.work()

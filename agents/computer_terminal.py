@@ -5,8 +5,11 @@ It refuses code of any other author, and never looks for code in a text.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from agents.tool_loop import ToolLoop
-from agents.toolkit import tool, tools_of
+from agents.toolkit import Tool, tool, tools_of
 from agents.workspace import Workspace
 from orchestrator.agent import (
     Assignment,
@@ -40,10 +43,16 @@ class ComputerTerminal:
             return Report(status="failed", summary=summary)
         runner = _Runner(self, program)
         run = assignment.model_copy(update={"tool": ToolInvocation(name="run_program")})
-        return await ToolLoop(run, ctx, tools_of(runner), "", device=self.workspace).work()
+        tools = self.marked(tools_of(runner))
+        return await ToolLoop(run, ctx, tools, "", device=self.workspace).work()
 
     async def close(self) -> None:
         await self.workspace.close()
+
+    def marked(self, tools: Mapping[str, Tool]) -> dict[str, Tool]:
+        """The tools with the effect that running a program has in this workspace."""
+        effect = self.workspace.effect
+        return {n: replace(t, marks=replace(t.marks, effect=effect)) for n, t in tools.items()}
 
     async def execute(self, program: CodeArtifact) -> Observation:
         """Run one program. Raises ToolFailed for an author other than the Coder."""

@@ -8,30 +8,38 @@ from __future__ import annotations
 
 import asyncio
 import mimetypes
-from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 
-from orchestrator.agent import Artifact, CodeArtifact, Observation, Source
+from orchestrator.agent import Artifact, CodeArtifact, Effect, Observation, Source
 from orchestrator.blobs import Blobs
 from orchestrator.errors import SandboxFailed, ToolFailed
 from orchestrator.outcome import CODE_OUTPUT
-from sandbox.base import Box, Conversion, Result, Sandbox, SandboxSettings
+from sandbox.base import Box, Result, Sandbox, SandboxSettings
+from sandbox.egress import open_egress
+from sandbox.egress_policy import EgressPolicy
 
 MAX_STORED_BYTES = 64 << 20
 
 
 @dataclass(slots=True)
 class Workspace:
-    """`files` is what the workspace should hold: path to stored content."""
+    """`files` is what the workspace should hold: path to stored content. `network` is what
+    programs may reach, by way of a proxy that logs it; None is nothing."""
 
     settings: SandboxSettings
     blobs: Blobs
     files: dict[str, Artifact] = field(default_factory=dict)
     notice: Callable[[str], None] = lambda _text: None
+    network: EgressPolicy | None = None
+    network_log: Path | None = None
     _box: Box | None = None
     _held: dict[str, str] = field(default_factory=dict)
+    _restarts: int = 0
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _one_block: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Protects the box: a block's end kills everything in it, so blocks never overlap."""
@@ -50,10 +58,7 @@ class Workspace:
         """Run a program of the Coder. A failing program is an observation like any other."""
         async with self._one_block:
             box = await self._ready()
-            restarts = box.restarts
             result = await box.run(program.code, program.language, key=key)
-            if box.restarts != restarts:
-                self._held.clear()  # the next step puts every file back into the empty box
             changed = await self._stored(box, result)
         self._note_changes(changed, result.removed)
         self._held.update({path: item.sha256 for path, item in changed.items()})
@@ -64,7 +69,7 @@ class Workspace:
             page=program.id,
             artifacts=tuple(changed.values()),
             code=program,
-            snapshot={"removed": list(result.removed)},
+            snapshot={"removed": list(result.removed), "image": box.image},
         )
 
     async def save(self, path: str, content: bytes) -> Artifact:
@@ -81,21 +86,37 @@ class Workspace:
                 await self._fill(self._box)
         return item
 
-    async def convert(self, path: str) -> Conversion:
-        """Convert a document to text inside the box."""
-        path = self.known(path)
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Box]:
+        """The box with every file in it, for questions about documents."""
         async with self._one_block:
-            box = await self._ready()
-            return await box.convert(path)
+            yield await self._ready()
+
+    @property
+    def effect(self) -> Effect:
+        """What running a program again would mean: with a network it may be seen outside."""
+        return "idempotent" if self.network is None else "ambiguous"
+
+    @property
+    def reach(self) -> str:
+        """What programs can reach, in words for a model."""
+        if self.network is None:
+            return "without network"
+        hosts = ", ".join(sorted(self.network.only_hosts | self.network.allow))
+        return f"whose only network is HTTP and HTTPS to {hosts}"
 
     def known(self, path: str) -> str:
-        """The workspace path that a model means. Raises ToolFailed with what there is."""
+        """The workspace path that a model means; what follows a `!` names a member of an archive.
+        Raises ToolFailed with what there is."""
         asked = str(PurePosixPath(path)).removeprefix("/workspace/").removeprefix("./")
         if asked in self.files:
             return asked
         same_name = [p for p in self.files if PurePosixPath(p).name == PurePosixPath(asked).name]
         if len(same_name) == 1:
             return same_name[0]
+        archive, mark, member = asked.rpartition("!")
+        if mark:
+            return f"{self.known(archive)}!{member}"
         there = ", ".join(sorted(self.files)) or "no files"
         raise ToolFailed(f"there is no file {path!r} in the workspace; there is: {there}")
 
@@ -108,9 +129,29 @@ class Workspace:
 
     async def _ready(self) -> Box:
         if self._box is None:
-            self._box = await self._stack.enter_async_context(Sandbox.open(self.settings))
+            settings = await self._connected()
+            self._box = await self._stack.enter_async_context(Sandbox.open(settings))
+        if self._box.restarts != self._restarts:
+            self._held.clear()
+            self._restarts = self._box.restarts
         await self._fill(self._box)
         return self._box
+
+    async def _connected(self) -> SandboxSettings:
+        """The settings of the box, with the way out opened if there is one."""
+        if self.network is None:
+            return self.settings
+        # The folder keeps other users away; the box's user has to reach the socket itself.
+        folder = self._stack.enter_context(TemporaryDirectory(prefix="quaestor-net-"))
+        outlet = Path(folder, "outlet.sock")
+        if self.network_log is not None:
+            self.network_log.parent.mkdir(parents=True, exist_ok=True)
+        opening = open_egress(self.network, self.network_log, socket_path=outlet)
+        egress = await self._stack.enter_async_context(opening)
+        os.chmod(outlet, 0o666)  # noqa: PTH101, S103 - behind a private folder
+        login = egress.credential("code")
+        named = f"{login.username}:{login.password}"
+        return replace(self.settings, proxy_socket=outlet, proxy_login=named)
 
     async def _fill(self, box: Box) -> None:
         for path, item in self.files.items():

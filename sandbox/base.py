@@ -171,7 +171,7 @@ class Box(Protocol):
         """The rows of an SQL query over a sheet, CSV, JSON or Parquet file."""
         ...
 
-    async def image(self, path: str, *, page: int = 1, members: tuple[str, ...] = ()) -> bytes:
+    async def picture(self, path: str, *, page: int = 1, members: tuple[str, ...] = ()) -> bytes:
         """A picture, or a page of a PDF, as PNG of a size for models."""
         ...
 
@@ -181,12 +181,17 @@ class Box(Protocol):
 
     @property
     def restarts(self) -> int:
-        """How often the box had to be started anew, each time with an empty workspace."""
+        """How often the box was lost; the next call finds a new one with an empty workspace."""
         ...
 
     @property
     def protections(self) -> dict[str, bool]:
         """Name of each protection -> whether it was seen to hold when the box started."""
+        ...
+
+    @property
+    def image(self) -> str:
+        """What programs run in, by content: an image's digest or a tree's recipe."""
         ...
 
     def describe(self) -> str:

@@ -77,11 +77,16 @@ class SupervisedBox:
 
     @property
     def restarts(self) -> int:
-        return self._starts - 1
+        lost = self._wire is None and not self._closed
+        return self._starts - 1 + lost
 
     @property
     def protections(self) -> dict[str, bool]:
         return dict(self._protections)
+
+    @property
+    def image(self) -> str:
+        return self._launch.image
 
     def describe(self) -> str:
         missing = sorted(name for name, holds in self._protections.items() if not holds)
@@ -165,7 +170,7 @@ class SupervisedBox:
     async def table(self, path: str, sql: str, *, members: tuple[str, ...] = ()) -> Conversion:
         return await self._ask(path, "table", members, sql=sql)
 
-    async def image(self, path: str, *, page: int = 1, members: tuple[str, ...] = ()) -> bytes:
+    async def picture(self, path: str, *, page: int = 1, members: tuple[str, ...] = ()) -> bytes:
         found = await self._ask(path, "image", members, page=page)
         return base64.b64decode(found.parts[0].text if found.parts else "")
 

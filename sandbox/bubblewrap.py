@@ -57,6 +57,10 @@ class BubblewrapLaunch:
         await finished(launch._try(), _nothing_of)
         return launch
 
+    @property
+    def image(self) -> str:
+        return f"tree:{tree.recipe_of(self.root)}"
+
     def describe(self) -> str:
         size = f"{self.settings.memory_bytes >> 20} MiB (watched)"
         return f"bubblewrap over {self.root}, {size}"

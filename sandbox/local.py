@@ -27,6 +27,10 @@ class LocalLaunch:
 
     settings: SandboxSettings
 
+    @property
+    def image(self) -> str:
+        return "unsafe-local"
+
     def describe(self) -> str:
         return "unsafe-local: NO isolation, code runs as you on this machine"
 

@@ -70,6 +70,11 @@ class Launch(Protocol):
         """Start one; raises SandboxFailed or OSError."""
         ...
 
+    @property
+    def image(self) -> str:
+        """What the box is made of, by content."""
+        ...
+
     def describe(self) -> str:
         """One line for people."""
         ...

@@ -18,12 +18,13 @@ from agents.web_surfer.agent import WebParts
 from agents.workspace import Workspace
 from orchestrator.agent import Agent, Artifact
 from orchestrator.blobs import Blobs
-from orchestrator.errors import NotReady, UsageError
+from orchestrator.errors import NotReady
 from orchestrator.events import Member, TaskReceived
 from orchestrator.models.llm import LLM
 from orchestrator.models.replay import ReplayModel
 from orchestrator.settings import Settings
 from sandbox.base import SandboxSettings
+from sandbox.egress_policy import EgressPolicy
 from tasks.keys import endpoint_of
 
 Notice = Callable[[str], None]
@@ -60,7 +61,13 @@ async def open_team(
         lead, model = _models(settings, blobs, offline=offline)
         for opened in {id(lead): lead, id(model): model}.values():
             stack.push_async_callback(opened.close)
-        workspace = Workspace(_box_settings(settings, run), blobs, notice=notice)
+        workspace = Workspace(
+            _box_settings(settings, run),
+            blobs,
+            notice=notice,
+            network=_code_network(settings),
+            network_log=settings.home / "logs" / f"{run}.code-egress.jsonl",
+        )
         parts = Parts(
             settings=settings,
             workspace=workspace,
@@ -127,11 +134,6 @@ def _client(settings: Settings, name: str, blobs: Blobs) -> LLM:
 
 def _box_settings(settings: Settings, run: str) -> SandboxSettings:
     box = settings.sandbox
-    if box.code_hosts:
-        raise UsageError(
-            "--code-host is not available yet: code has no network",
-            fix="let the WebSurfer fetch what the program needs",
-        )
     return SandboxSettings(
         launcher=box.launcher,
         image=box.image,
@@ -140,6 +142,12 @@ def _box_settings(settings: Settings, run: str) -> SandboxSettings:
         timeout_s=box.timeout_s,
         log=settings.home / "sandbox.jsonl",
     )
+
+
+def _code_network(settings: Settings) -> EgressPolicy | None:
+    """What programs may reach: nothing, or the named hosts where their addresses are public."""
+    hosts = frozenset(settings.sandbox.code_hosts)
+    return EgressPolicy(only_hosts=hosts) if hosts else None
 
 
 def default_home(environ: Mapping[str, str]) -> Path:
