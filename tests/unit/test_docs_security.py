@@ -13,9 +13,8 @@ from openai_server import serve
 from openai_wire import from_request_policy
 
 from orchestrator import events as ev
-from orchestrator.errors import UsageError
 from orchestrator.models.llm import Request
-from orchestrator.settings import AgentSettings, BoxSettings, ModelSettings, Settings, WebSettings
+from orchestrator.settings import AgentSettings, ModelSettings, Settings, WebSettings
 from tasks import api
 
 OFF = {name: AgentSettings(enabled=False) for name in ("FileSurfer", "Coder", "ComputerTerminal")}
@@ -85,14 +84,3 @@ async def test_a_private_host_is_refused_unless_the_operator_allows_it(
     outcome = await fetched(tmp_path, site.server_port, allowed=False)
     assert "loopback" in str(outcome.answer)
     assert site.seen == []  # type: ignore[attr-defined]  # set by the fixture
-
-
-async def test_code_gets_no_network_and_asking_for_it_starts_nothing(tmp_path: Path) -> None:
-    settings = Settings(
-        home=tmp_path,
-        models=ModelSettings(name="scripted", base_url="http://127.0.0.1:9/v1"),
-        sandbox=BoxSettings(code_hosts=("pypi.example",)),
-    )
-    async with api.open(settings) as quaestor:
-        with pytest.raises(UsageError, match="not available yet"):
-            await quaestor.run("What is the code?")
