@@ -19,6 +19,7 @@ from typing import TypeVar, cast, get_args
 
 from orchestrator.errors import SandboxFailed, ToolFailed
 from sandbox import payload
+from sandbox.advice import advice
 from sandbox.base import (
     Cause,
     Conversion,
@@ -218,7 +219,7 @@ class SupervisedBox:
         try:
             async with asyncio.timeout(float(header["timeout"]) + GRACE_S):
                 answer, output = await asyncio.shield(exchange)
-            return _result(answer, output, note)
+            return _result(answer, output, note, networked=self._settings.proxy_socket is not None)
         except TimeoutError:
             await self._discard()
             return _lost("timeout", "The block and its box did not end in time.", header)
@@ -332,7 +333,7 @@ def _entries(listed: list[list[object]]) -> tuple[FileEntry, ...]:
     )
 
 
-def _result(answer: Header, raw: bytes, note: str) -> Result:
+def _result(answer: Header, raw: bytes, note: str, *, networked: bool) -> Result:
     if answer.get("op") != "ended":
         return _lost("error", f"The block could not be started: {answer.get('reason')}.", answer)
     head = int(answer["head"])
@@ -340,9 +341,10 @@ def _result(answer: Header, raw: bytes, note: str) -> Result:
     left_out = int(answer["left_out"])
     after = f"[sandbox] {left_out} files are not kept (odd names, or too many)." if left_out else ""
     cause = answer["cause"] if answer["cause"] in get_args(Cause) else "error"
+    hint = advice(output, networked=networked) if cause == "error" else ""
     return Result(
         exit_code=answer["exit_code"],
-        output="\n".join(text for text in (note, output, after) if text),
+        output="\n".join(text for text in (note, output, after, hint) if text),
         truncated=truncated,
         cause=cast("Cause", cause),
         duration_s=float(answer["seconds"]),
