@@ -32,8 +32,12 @@ async def said(box: Box, code: str) -> str:
 
 async def processes(box: Box) -> list[str]:
     """The processes that a fresh block sees besides PID 1 and itself."""
-    listing = "import os; print(*[p for p in os.listdir('/proc') if p.isdigit() and int(p) > 1"
-    return (await said(box, f"{listing} and int(p) != os.getpid()])")).split()
+    listing = (
+        "import os; print('PS', *[p for p in os.listdir('/proc') if p.isdigit() and int(p) > 1"
+    )
+    output = await said(box, f"{listing} and int(p) != os.getpid()])")
+    (line,) = (line for line in output.splitlines() if line.startswith("PS"))  # others are notes
+    return line.split()[1:]
 
 
 def containers(run_id: str) -> list[str]:

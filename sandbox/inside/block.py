@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.inside.confine import Confinement
+from sandbox.inside.confine import SITE, Confinement
 from sandbox.inside.counters import SAMPLE_S, Counters
 from sandbox.inside.frames import FrameReader
 
@@ -19,6 +19,12 @@ from sandbox.inside.frames import FrameReader
 READER = "reader"
 PROGRAMS = {"python": ("python3",), "bash": ("bash",), READER: ("python3", "-I", "-B")}
 SUFFIXES = {"python": "py", "bash": "sh", READER: "py"}
+# Modules of the workspace can be imported, but come last: an unpacked json.py must not take the
+# place of the library.
+SITE_CODE = """\
+import sys
+sys.path[:] = [place for place in sys.path if place != {site!r}] + [{workspace!r}]
+"""
 PIPE_BYTES = 1 << 20
 F_SETPIPE_SZ = 1031
 DRAIN_S = 1.0
@@ -87,6 +93,10 @@ class Runner:
             os.set_blocking(fd, False)
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
         signal.set_wakeup_fd(wake_end, warn_on_full_buffer=False)
+        site = Path(confinement.code, SITE)
+        site.mkdir(mode=0o755, exist_ok=True)
+        code = SITE_CODE.format(site=str(site), workspace=confinement.workspace)
+        (site / "sitecustomize.py").write_text(code, encoding="utf-8")
 
     def run(self, block: Block) -> Ended:
         """Run it to its end, its timeout or a `cancel` frame; raises HostGone."""

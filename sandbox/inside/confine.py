@@ -19,6 +19,7 @@ OPEN_FILES = 1024
 PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 4, 36
 CAPABILITY_VERSION = 0x20080522
 RELAY_PORT = 3128
+SITE = "site"
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,8 @@ class Confinement:
             "XDG_CACHE_HOME": f"{self.scratch}/.cache",
             "XDG_CONFIG_HOME": f"{self.scratch}/.config",
             "MPLBACKEND": "Agg",
-            "PYTHONPATH": self.workspace,
+            "PYTHONPATH": f"{self.code}/{SITE}",
+            "PYTHONNOUSERSITE": "1",
             "PYTHONUNBUFFERED": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
             "OMP_NUM_THREADS": str(self.threads),

@@ -170,7 +170,7 @@ async def test_the_environment_holds_no_secret_and_nothing_of_the_host(
     assert CANARY not in seen + also.output
     assert "API_KEY" not in seen
     assert "'HOME': '/workspace'" in seen
-    assert "'PYTHONPATH': '/workspace'" in seen
+    assert "'PYTHONNOUSERSITE': '1'" in seen
 
 
 async def test_two_boxes_share_nothing(box: Box, launcher: Launcher) -> None:
@@ -181,12 +181,15 @@ async def test_two_boxes_share_nothing(box: Box, launcher: Launcher) -> None:
         assert await other.files() == ()
 
 
-async def test_a_module_in_the_workspace_can_be_imported_but_never_by_the_converter(
+async def test_a_module_in_the_workspace_can_be_imported_but_never_in_place_of_a_library(
     box: Box,
 ) -> None:
     await box.put("mine.py", b"x = 5")
     assert await said(box, "import mine; print(mine.x)") == "5"
-    await box.put("json.py", b"open('/workspace/TAKEN', 'w')")
+    for name in ("json.py", "requests.py", "sitecustomize.py", "encodings.py"):
+        await box.put(name, b"open('/workspace/TAKEN', 'w')")
+    assert await said(box, "import json, requests; print(json.dumps(requests.codes.ok))") == "200"
+    assert (await bash(box, "cd /tmp; python3 -c 'import mine; print(mine.x)'")).output == "5\n"
     await box.put(".local/lib/python3.11/site-packages/usercustomize.py", b"open('TAKEN', 'w')")
     assert (await box.convert("json.py")).parts[0].text.startswith("open(")
     assert "TAKEN" not in [file.path for file in await box.files()]
