@@ -18,7 +18,14 @@ _SUPERVISOR = (
     *("inside.block", "inside.relay", "inside.probe", "supervisor"),
 )
 _READER = (
-    *("image.document", "image.kinds", "image.archives", "image.readers", "image.search"),
+    *(
+        "image.document",
+        "image.kinds",
+        "image.plain",
+        "image.archives",
+        "image.readers",
+        "image.search",
+    ),
     *("image.spans", "image.tables", "image.questions", "image.convert"),
 )
 _LOAD = """\

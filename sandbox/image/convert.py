@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import resource
 import select
 import signal
@@ -21,13 +20,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sandbox.image.document import MAX_TEXT, STARTED, WALL_S, Document, Unreadable, capped
-from sandbox.image.kinds import decoded, detect, looks_binary
+from sandbox.image.document import STARTED, WALL_S, Document, Unreadable, capped
+from sandbox.image.kinds import detect
+from sandbox.image.plain import plain_view
 from sandbox.image.questions import answer_to, document_of
 
 MAX_ANSWER = 16 << 20
 MEMORY, ADDRESS_SPACE = 768 << 20, 2 << 30
-STRINGS = 200_000
 SEARCH_S = 15.0
 """A pattern that backtracks for ever is the model's own doing, and no reason to wait."""
 
@@ -135,19 +134,3 @@ def _collect(pipe: int, seconds: float) -> bytes | None:
             break
         answer += piece
     return bytes(answer)
-
-
-def plain_view(path: Path, kind: str, reason: str) -> Document:
-    """The text in a file that could not be read as what it is: lines, or printable runs."""
-    document = Document(kind, notes=[f"shown as plain text: {reason}"], whole=False)
-    with path.open("rb") as file:
-        head = file.read(MAX_TEXT)
-    if not looks_binary(head[:4096]):
-        text = decoded(head)
-        if kind == "html":
-            text = re.sub(r"(?is)<(script|style)\b.*?</\1>|<[^>]*>", " ", text)
-        document.add("text", text)
-        return document
-    runs = re.findall(rb"[\x20-\x7e]{6,}", head)
-    document.add("printable strings", b"\n".join(runs).decode("ascii")[:STRINGS])
-    return document

@@ -14,6 +14,9 @@ from typing import IO
 from sandbox.image.document import Unreadable, library
 
 MAX_INPUT = 50 << 20
+MAX_HTML = 4 << 20
+"""20 MB of honest HTML take minutes to convert; what is longer is shown as text."""
+LONG_HTML = "long html"
 ZIP_ENTRIES, ZIP_TOTAL, ZIP_RATIO, ZIP_SMALL = 2000, 200 << 20, 100, 20 << 20
 TARRED = (".tar.gz", ".tgz")
 _MAGIC = {
@@ -69,7 +72,7 @@ def _by_magic(path: Path, head: bytes) -> str | None:
 def _text_kind(path: Path, head: bytes) -> str:
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:512].lower()
     if start.startswith((b"<!doctype html", b"<html")) or b"<html" in start:
-        return "html"
+        return "html" if path.stat().st_size <= MAX_HTML else LONG_HTML
     ending = path.suffix.lower().lstrip(".")
     if ending == "eml" or (not ending and b"\nFrom: " in b"\n" + head and MAIL.match(head)):
         return "eml"

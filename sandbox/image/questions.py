@@ -9,12 +9,14 @@ import base64
 import io
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from sandbox.image.archives import read_archive, read_mail, unpacked
 from sandbox.image.document import Document, Unreadable, library
 from sandbox.image.kinds import detect
+from sandbox.image.plain import plain_view
 from sandbox.image.readers import READERS
 from sandbox.image.search import Line, find, grep, lines_of, raw_lines
 from sandbox.image.spans import read_span
@@ -62,15 +64,30 @@ def _lines(request: dict[str, Any]) -> Iterator[tuple[str, Iterator[Line]]]:
     for name, parts in request["texts"].items():
         yield name, lines_of(Document("text", parts=parts))
     for name in request["paths"]:
-        raw = raw_lines(Path(name))
-        yield name, lines_of(document_of(Path(name), [])) if raw is None else raw
+        yield name, _lines_in(Path(name))
+
+
+def _lines_in(path: Path) -> Iterator[Line]:
+    with suppress(Unreadable):
+        raw = raw_lines(path)
+        if raw is not None:
+            return raw
+    return lines_of(_readable(path))
+
+
+def _readable(path: Path) -> Document:
+    """The document, or its plain view: one broken file must not end a search over many."""
+    try:
+        return document_of(path, [])
+    except Exception as error:  # noqa: BLE001 - a parser fed with garbage raises anything
+        return plain_view(path, "binary", type(error).__name__)
 
 
 def _searched_parts(request: dict[str, Any]) -> Iterator[Line]:
     for name, parts in request["texts"].items():
         yield from ((f"{name} {part['anchor']}", part["text"]) for part in parts)
     for name in request["paths"]:
-        for part in document_of(Path(name), []).parts:
+        for part in _readable(Path(name)).parts:
             yield f"{name} {part['anchor']}", part["text"]
 
 

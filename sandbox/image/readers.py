@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.image.document import MAX_TEXT, Document, Unreadable, late, library, one_line
-from sandbox.image.kinds import TEXTS, detect, opened
+from sandbox.image.kinds import LONG_HTML, TEXTS, detect, opened
 
 PAGES, OCR_PAGES = 1000, 20
 SHEET_ROWS, SHEET_COLUMNS, PART_ROWS = 5000, 200, 200
@@ -211,6 +211,10 @@ def _read_text(path: Path) -> Document:
     return document
 
 
+def _read_long_html(_path: Path) -> Document:
+    raise Unreadable("it is too long to be read as a page; grep finds its lines")
+
+
 def _read_binary(path: Path) -> Document:
     raise Unreadable("its format is not known here")
 
@@ -233,6 +237,7 @@ READERS: dict[str, Callable[[Path], Document]] = {
     "xlsx": _read_xlsx,
     "image": _read_image,
     "binary": _read_binary,
+    LONG_HTML: _read_long_html,
     **{kind: partial(_read_marked, kind) for kind in MARKED},
     **{kind: partial(_read_sound, kind) for kind in ("audio", "video")},
     **dict.fromkeys(TEXTS, _read_text),

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from sandbox.image.document import Document
-from sandbox.image.kinds import TEXTS, detect, opened
+from sandbox.image.kinds import LONG_HTML, TEXTS, detect, opened
 
 LONGEST_LINE = 10_000
 SHOWN_LINE = 400
@@ -54,7 +54,7 @@ def find(parts: Iterable[Line], words: str, most: int) -> Document:
 
 def raw_lines(path: Path) -> Iterator[Line] | None:
     """The lines of a text file of any size, or None for a file that needs converting."""
-    return _numbered(path) if detect(path) in TEXTS else None
+    return _numbered(path) if detect(path) in (*TEXTS, LONG_HTML) else None
 
 
 def lines_of(document: Document) -> Iterator[Line]:

@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 from sandbox.image.document import Document, Unreadable, library, one_line
-from sandbox.image.kinds import TEXTS, detect, opened
+from sandbox.image.kinds import LONG_HTML, TEXTS, detect, opened
 from sandbox.image.readers import pdf_pages, table_cell
 
 MOST = {"page": 30, "row": 1000, "line": 1000}
@@ -30,7 +30,7 @@ def read_span(path: Path, unit: str, first: int, last: int, sheet: str) -> Docum
                 _numbered(n, row) for n, row in enumerate(islice(rows, first - 1, last), first)
             ]
         return _one(kind, f"rows {first}-{first + len(shown) - 1}", shown)
-    if kind in TEXTS:
+    if kind in (*TEXTS, LONG_HTML):
         with opened(path) as file:
             lines = [line.rstrip("\r\n") for line in islice(file, first - 1, last)]
         return _one(kind, f"lines {first}-{first + len(lines) - 1}", lines)
