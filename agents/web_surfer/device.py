@@ -78,15 +78,16 @@ class Device:
             )
 
     async def do(
-        self, action: Callable[[Hand], Awaitable[object]], *, element: str = ""
+        self, action: Callable[[Hand], Awaitable[object]], *, element: str = "", saves: bool = False
     ) -> Observation:
-        """Act, wait until the page has come to rest, and show it."""
+        """Act, wait until the page has come to rest, and show it. `saves`: a download follows."""
         since = time.monotonic()
         hand = await self.hand()
 
         async def whole() -> None:
             await action(hand)
             await self.tabs.settle(since)
+            await self.tabs.expect_download(since, sure=saves)
 
         with self.gate.watching(hand.page, element) as doing:
             try:

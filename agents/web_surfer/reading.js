@@ -112,7 +112,7 @@ function intent(el) {
   const submits = Boolean(form) && isSubmitter(target);
   const name = nameOf(target, readableText(target, rootContext())).slice(0, 200);
   return {
-    name, role: roleOf(target), submits,
+    name, role: roleOf(target), submits, saves: Boolean(el.closest('a[download]')),
     href: target.localName === 'a' ? target.href : '',
     form: form ? describeForm(form, submits ? target : null) : null,
   };

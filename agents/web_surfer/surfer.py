@@ -175,9 +175,15 @@ class WebSurfer:
     @tool(risk="write", effect="ambiguous")
     async def click(self, ref: int, count: int = 1, button: Button = "left") -> Observation:
         """Click an element by its number; count=2 for a double click."""
-        hand = await self._before(ref, "click")
+        await self._device.ready()
+        hand = await self._device.hand()
+        intent = await hand.reader.call(await hand.element(ref), "intent")
+        act = Act.from_intent("click", hand.page.url, hand.named(ref), intent)
+        await self._device.gate.approve(act)
         return await self._device.do(
-            lambda hand: hand.click(ref, count=count, button=button), element=hand.named(ref)
+            lambda hand: hand.click(ref, count=count, button=button),
+            element=hand.named(ref),
+            saves=intent["saves"],
         )
 
     @tool(risk="write", effect="ambiguous")
@@ -358,16 +364,6 @@ class WebSurfer:
     async def downloads(self) -> Observation:
         """List the files that were downloaded."""
         return Observation(text="\n".join(self._device.downloads.saved) or "nothing was downloaded")
-
-    async def _before(self, ref: int, action: str) -> Hand:
-        """Make sure that an element is there and that acting on it is approved."""
-        await self._device.ready()
-        hand = await self._device.hand()
-        intent = await hand.reader.call(await hand.element(ref), "intent")
-        await self._device.gate.approve(
-            Act.from_intent(action, hand.page.url, hand.named(ref), intent)
-        )
-        return hand
 
     async def _approve_enter(self) -> None:
         page = await self._device.page()

@@ -33,6 +33,7 @@ T = TypeVar("T")
 MAX_TABS = 12
 QUIET_MS, TIMER_MS, CALM_CAP_MS = 80, 800, 1500
 CAUSED_SECONDS = 5.0
+DOWNLOAD_SECONDS = 5.0
 NAVIGATION_SECONDS = 15.0
 ACT_SECONDS = 75.0
 WAITED_FOR = frozenset({"document", "xhr", "fetch", "script", "stylesheet"})
@@ -56,6 +57,8 @@ class Tabs:  # no slots: playwright writes an attribute on the owner of a handle
     hosts: set[str] = field(default_factory=set)
     _context: BrowserContext | None = None
     _requests: dict[Request, float] = field(default_factory=dict)
+    _turned_away: set[Request] = field(default_factory=set)
+    _aborted_at: float = 0.0
     _news: asyncio.Event = field(default_factory=asyncio.Event)
     _opening: asyncio.Lock = field(default_factory=asyncio.Lock)  # one context per branch
     _blocked: asyncio.Task[Any] | None = None
@@ -76,7 +79,7 @@ class Tabs:  # no slots: playwright writes an attribute on the owner of a handle
                 context.on("page", self._page_opened)
                 context.on("request", self._request_begun)
                 context.on("requestfinished", self._request_ended)
-                context.on("requestfailed", self._request_ended)
+                context.on("requestfailed", self._request_failed)
                 self._context = context
             return self._context
 
@@ -170,6 +173,15 @@ class Tabs:  # no slots: playwright writes an attribute on the owner of a handle
             if not await self._finish_caused(since, deadline) and not self._navigating(page, since):
                 return
 
+    async def expect_download(self, since: float, *, sure: bool) -> None:
+        """Wait for the word of a download that a link promised, or that a broken-off navigation
+        hints at: it comes after the page has come to rest."""
+        deadline = time.monotonic() + DOWNLOAD_SECONDS
+        while not self.downloads and (sure or self._aborted_at >= since):
+            if time.monotonic() > deadline:
+                return
+            await self._next_news(deadline)
+
     def take_notes(self) -> list[str]:
         """What happened since the last look; each thing is told once."""
         notes, self.notes = self.notes, []
@@ -233,6 +245,8 @@ class Tabs:  # no slots: playwright writes an attribute on the owner of a handle
             passes = request.method in ("GET", "HEAD", "OPTIONS") or await self.gate.lets_through(
                 request
             )
+            if not passes:
+                self._turned_away.add(request)
             await (route.continue_() if passes else route.abort("aborted"))
         except browser_error():
             return  # the page was closed while its request was held
@@ -281,6 +295,13 @@ class Tabs:  # no slots: playwright writes an attribute on the owner of a handle
     def _request_ended(self, request: Request) -> None:
         self._requests.pop(request, None)
         self._news.set()
+
+    def _request_failed(self, request: Request) -> None:
+        if request in self._turned_away:
+            self._turned_away.discard(request)
+        elif request.resource_type == "document" and "ERR_ABORTED" in (request.failure or ""):
+            self._aborted_at = time.monotonic()
+        self._request_ended(request)
 
     def _forget(self) -> None:
         self._context = None
