@@ -104,7 +104,7 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "laughs.xml": lambda: f"{LAUGHS}<r>&i;</r>".encode(),
     "laughs.svg": lambda: f"<?xml version='1.0'?>{LAUGHS}<svg>&i;</svg>".encode(),
     "operators.pdf": lambda: _pdf(b"BT /F1 12 Tf (x) Tj ET\n" * 300_000),
-    "flate.pdf": lambda: _pdf(bytes(200 << 20)),
+    "deflate.pdf": lambda: _pdf(bytes(200 << 20)),
     "loop.pdf": lambda: _pdf(b"", "[2 0 R]"),
     "truncated.pdf": lambda: _pdf(b"BT (hello) Tj ET")[:150],
     "truncated.docx": lambda: docx("hello")[:-40],
