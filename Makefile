@@ -13,7 +13,7 @@ demo: setup          ## the main job, without a key
 	$(RUN) quaestor run --demo
 
 test: setup check machine   ## every suite, with a real engine and a real browser
-	$(RUN) pytest
+	$(RUN) pytest -n 2 --dist loadfile
 
 soak: setup machine  ## the exhaustive forms: every kill point, every signal
 	SOAK=1 $(RUN) pytest --timeout=7200
@@ -35,5 +35,5 @@ machine: setup       ## engine, browser and sandbox image, installed and started
 
 .venv/.ready: pyproject.toml uv.lock
 	.ci/bootstrap
-	$(UV) sync --frozen --all-extras --quiet
+	$(UV) sync --frozen --quiet
 	touch $@

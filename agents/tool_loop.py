@@ -214,8 +214,9 @@ class ToolLoop:
             return f"failed: {error.message}", ()
         observation = await self._allowed(key, tool, parsed)
         told = sha256_of([tool.name, arguments, observation.page, _settled(observation.text)])
-        self.trace.append(told)
-        self.done.append((told, f"{tool.name}({arguments[:120]})"))
+        if not tool.name.startswith("wait"):  # waiting brings the same until it is over
+            self.trace.append(told)
+            self.done.append((told, f"{tool.name}({arguments[:120]})"))
         return await self._shown(key, observation), observation.images
 
     async def _allowed(self, key: str, tool: Tool, arguments: dict[str, Any]) -> Observation:

@@ -67,7 +67,8 @@ class Blobs:
         return self._folder / name[:2] / name
 
     def _write(self, path: Path, content: bytes) -> None:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, exist_ok=True)
         draft = path.with_name(f".{path.name[:8]}-{secrets.token_hex(4)}")
         try:
             descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

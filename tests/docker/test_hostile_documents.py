@@ -15,6 +15,7 @@ import zlib
 from collections.abc import AsyncIterator, Callable
 
 import pytest
+import pytest_asyncio
 from attachments import WORD, docx, zipped
 from sandbox_bench import settings
 
@@ -26,11 +27,21 @@ HEARTBEAT_S, MISSED_S = 0.05, 1.5
 GROWTH_KB = 120_000
 
 
-@pytest.fixture
-async def box() -> AsyncIterator[Box]:
-    """The launchers share the reader: one is enough here."""
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def reader() -> AsyncIterator[Box]:
+    """The launchers share the reader of documents: one box is enough here."""
     async with Sandbox.open(settings("docker")) as opened:
         yield opened
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def box(reader: Box) -> Box:
+    """The box, emptied."""
+    await reader.run("find . /tmp -mindepth 1 -delete", "bash")
+    return reader
 
 
 def _pdf(stream: bytes, pages: str = "[3 0 R]") -> bytes:

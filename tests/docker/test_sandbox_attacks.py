@@ -142,8 +142,10 @@ ATTACKS = (
 )  # fmt: skip
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
-async def test_the_attack_is_tried_and_gets_nowhere(box: Box, attack: Attack) -> None:
+async def test_the_attack_is_tried_and_gets_nowhere(emptied: Box, attack: Attack) -> None:
+    box = emptied
     result = await box.run(attack.code, attack.language, timeout_s=attack.seconds)
     assert attack.tried in result.output, result
     assert "HARM" not in result.output, result.output
