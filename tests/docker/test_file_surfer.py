@@ -24,6 +24,9 @@ from orchestrator.blobs import Blobs
 from orchestrator.errors import ToolFailed
 from orchestrator.models.llm import Profile
 
+MADE: dict[str, bytes] = {}
+"""What the box makes takes seconds: once for all tests."""
+
 
 @dataclass(frozen=True)
 class Sight:
@@ -54,10 +57,14 @@ class Office:
         await self.workspace.save(path, content)
 
     async def fill(self, name: str) -> None:
-        if name in INSIDE:
-            await self.workspace.run(authored(MADE_INSIDE, "python"), "make")
-        else:
+        if name not in INSIDE:
             await self.put(name, content_of(name))
+            return
+        if not MADE:
+            made = await self.workspace.run(authored(MADE_INSIDE, "python"), "make")
+            MADE.update({item.path: self.blobs.get(item.sha256) for item in made.artifacts})
+        for made_name, content in MADE.items():
+            await self.put(made_name, content)
 
 
 @pytest.fixture
