@@ -23,6 +23,7 @@ from orchestrator.models.llm import Completion
 MAX_TEXT = 40_000
 """A longer reply that is not plain JSON is searched at its beginning and its end only."""
 MAX_OBJECTS = 20
+MAX_SCANNED = 4 * MAX_TEXT
 DECISION_KEYS = frozenset(
     {"request_satisfied", "assignments", "answer", "plan", "facts", "in_loop", "making_progress"}
 )
@@ -97,9 +98,10 @@ def _objects(text: str) -> list[dict[str, Any]]:
     """Every top-level JSON (or nearly JSON) object in the text."""
     found: list[dict[str, Any]] = []
     decoder = json.JSONDecoder()
-    position, tries = 0, 0
-    while (start := text.find("{", position)) >= 0 and tries < MAX_OBJECTS:
+    position, tries, room = 0, 0, MAX_SCANNED
+    while (start := text.find("{", position)) >= 0 and tries < MAX_OBJECTS and room > 0:
         tries += 1
+        room -= len(text) - start
         end = _balanced_end(text, start)
         value: Any = None
         try:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import stat
+import tempfile
 import threading
 from collections.abc import AsyncIterator, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -175,11 +176,12 @@ async def test_a_block_with_a_network_is_not_repeated_blindly(tmp_path: Path) ->
 async def test_the_way_out_is_closed_to_other_users_and_gone_afterwards(
     launcher: Launcher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "t").mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "t"))
+    short = Path(tempfile.mkdtemp(dir="/tmp"))  # a socket's path has at most 107 bytes
+    monkeypatch.setattr("tempfile.tempdir", str(short))
     async with workspace(launcher, tmp_path, EgressPolicy()) as place:
         await place.run(authored("true", "bash"), "start")
-        (folder,) = (tmp_path / "t").iterdir()
+        (folder,) = short.iterdir()
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     await asyncio.sleep(0)
     assert not folder.exists()
+    short.rmdir()
