@@ -125,3 +125,10 @@ def begun(home: Path) -> str | None:
         return run
     finally:
         journal.close()
+
+
+def test_the_model_server_sees_two_branches_at_the_same_time(tmp_path: Path) -> None:
+    with serve(from_request_policy(policy), delay_s=0.5) as server:
+        status, _ = drive(tmp_path / "home", server, "new", 0)
+        assert status == 0
+        assert max(entry.in_flight for entry in server.log) == 2
