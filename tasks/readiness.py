@@ -90,7 +90,7 @@ async def check_box(settings: Settings) -> None:
         await ready(SandboxSettings(launcher=box.launcher, image=box.image, runtime=box.runtime))
     except NotReady as error:
         others = [name for name in await available() if name != box.launcher]
-        instead = f"; or --sandbox {others[0]}, which works here" if others else ""
+        instead = f" Here `--sandbox {others[0]}` works." if others else ""
         raise NotReady(
             f"the sandbox is not ready: {error.message}", fix=f"{error.fix or ''}{instead}"
         ) from error
