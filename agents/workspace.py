@@ -8,36 +8,34 @@ from __future__ import annotations
 
 import asyncio
 import mimetypes
-import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import PurePosixPath
 
+from agents.open_box import WayOut, bound, open_box
 from orchestrator.agent import Artifact, CodeArtifact, Effect, Observation, Source
 from orchestrator.blobs import Blobs
-from orchestrator.errors import SandboxFailed, ToolFailed
+from orchestrator.errors import QuaestorError, SandboxFailed, ToolFailed
 from orchestrator.outcome import CODE_OUTPUT
-from sandbox.base import Box, Result, Sandbox, SandboxSettings
-from sandbox.egress import open_egress
-from sandbox.egress_policy import EgressPolicy
+from sandbox.base import Box, Result, SandboxSettings
 
 MAX_STORED_BYTES = 64 << 20
 
 
 @dataclass(slots=True)
 class Workspace:
-    """`files` is what the workspace should hold: path to stored content. `network` is what
+    """`files` is what the workspace should hold: path to stored content. `way_out` is what
     programs may reach, by way of a proxy that logs it; None is nothing."""
 
     settings: SandboxSettings
     blobs: Blobs
     files: dict[str, Artifact] = field(default_factory=dict)
     notice: Callable[[str], None] = lambda _text: None
-    network: EgressPolicy | None = None
-    network_log: Path | None = None
-    _box: Box | None = None
+    way_out: WayOut | None = None
+    _opening: asyncio.Task[Box] | None = None
+    _bound: frozenset[str] = frozenset()
     _held: dict[str, str] = field(default_factory=dict)
     _restarts: int = 0
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
@@ -46,8 +44,18 @@ class Workspace:
 
     async def close(self) -> None:
         """Kill the box and everything in it."""
+        opening, self._opening = self._opening, None
+        if opening is not None:
+            opening.cancel()
+            await asyncio.wait({opening})
         await self._stack.aclose()
-        self._box = None
+
+    def warm(self) -> None:
+        """Begin to open the box, so that it is there when it is first needed. What goes wrong
+        with it is told then."""
+        if self._opening is None:
+            self._opening = asyncio.create_task(self._open())
+            self._opening.add_done_callback(_noticed)
 
     def recall(self, observation: Observation) -> None:
         """Take over what a recorded step left in the workspace."""
@@ -81,9 +89,9 @@ class Workspace:
             media_type=mimetypes.guess_type(path)[0] or "application/octet-stream",
         )
         self.files[path] = item
-        if self._box is not None:
+        if self._opening is not None:
             async with self._one_block:
-                await self._fill(self._box)
+                await self._ready()
         return item
 
     @asynccontextmanager
@@ -95,14 +103,15 @@ class Workspace:
     @property
     def effect(self) -> Effect:
         """What running a program again would mean: with a network it may be seen outside."""
-        return "idempotent" if self.network is None else "ambiguous"
+        return "idempotent" if self.way_out is None else "ambiguous"
 
     @property
     def reach(self) -> str:
         """What programs can reach, in words for a model."""
-        if self.network is None:
+        if self.way_out is None:
             return "without network"
-        hosts = ", ".join(sorted(self.network.only_hosts | self.network.allow))
+        policy = self.way_out.policy
+        hosts = ", ".join(sorted(policy.only_hosts | policy.allow))
         return f"whose only network is HTTP and HTTPS to {hosts}"
 
     def known(self, path: str) -> str:
@@ -128,34 +137,34 @@ class Workspace:
         )
 
     async def _ready(self) -> Box:
-        if self._box is None:
-            settings = await self._connected()
-            self._box = await self._stack.enter_async_context(Sandbox.open(settings))
-        if self._box.restarts != self._restarts:
+        box = await self._opened()
+        if box.restarts != self._restarts:
             self._held.clear()
-            self._restarts = self._box.restarts
-        await self._fill(self._box)
-        return self._box
+            self._restarts = box.restarts
+        await self._fill(box)
+        return box
 
-    async def _connected(self) -> SandboxSettings:
-        """The settings of the box, with the way out opened if there is one."""
-        if self.network is None:
-            return self.settings
-        # The folder keeps other users away; the box's user has to reach the socket itself.
-        folder = self._stack.enter_context(TemporaryDirectory(prefix="quaestor-net-"))
-        outlet = Path(folder, "outlet.sock")
-        if self.network_log is not None:
-            self.network_log.parent.mkdir(parents=True, exist_ok=True)
-        opening = open_egress(self.network, self.network_log, socket_path=outlet)
-        egress = await self._stack.enter_async_context(opening)
-        os.chmod(outlet, 0o666)  # noqa: PTH101, S103 - behind a private folder
-        login = egress.credential("code")
-        named = f"{login.username}:{login.password}"
-        return replace(self.settings, proxy_socket=outlet, proxy_login=named)
+    async def _opened(self) -> Box:
+        self.warm()
+        opening = self._opening
+        if opening is None:
+            raise SandboxFailed("the workspace is closed")
+        try:
+            return await asyncio.shield(opening)
+        except QuaestorError:
+            self._opening = None  # the next need tries again
+            raise
+
+    async def _open(self) -> Box:
+        self._bound = bound(self.files)
+        inputs = {path: self.files[path].sha256 for path in self._bound}
+        reads = {path: partial(self.blobs.get, sha256) for path, sha256 in inputs.items()}
+        opening = open_box(self.settings, self.way_out, reads)
+        return await self._stack.enter_async_context(opening)
 
     async def _fill(self, box: Box) -> None:
         for path, item in self.files.items():
-            if self._held.get(path) != item.sha256:
+            if path not in self._bound and self._held.get(path) != item.sha256:
                 await box.put(path, self.blobs.get(item.sha256))
                 self._held[path] = item.sha256
 
@@ -182,6 +191,12 @@ class Workspace:
         self.files.update(changed)
         for path in removed:
             self.files.pop(path, None)
+
+
+def _noticed(opening: asyncio.Task[Box]) -> None:
+    """Look at what went wrong: asyncio complains about failures that nobody has seen."""
+    if not opening.cancelled():
+        opening.exception()
 
 
 def _ending(result: Result) -> str:

@@ -51,7 +51,11 @@ LANGUAGES = {
     "shell": "bash",
     "sh": "bash",
 }
-RESTARTED = "[sandbox] The box had to be restarted: its workspace was emptied before this block."
+RESTARTED = (
+    "[sandbox] The box was restarted before this block: whatever earlier blocks left is gone, "
+    "except for files that were put back ({there})."
+)
+SHOWN_FILES = 8
 T = TypeVar("T")
 
 
@@ -66,7 +70,8 @@ class SupervisedBox:
         self._running = False
         self._closed = False
         self._starts = 0
-        self._note = ""
+        self._put_back: set[str] | None = None
+        """After a restart, until a block has been told: the files that were written since."""
         self._protections: dict[str, bool] = {}
 
     @classmethod
@@ -102,7 +107,7 @@ class SupervisedBox:
         async with self._lock:
             wire = await self._connected()
             self._record(code, known, key)
-            note, self._note = self._note, ""
+            note = self._restart_note()
             header = {
                 "op": "run",
                 "language": known,
@@ -126,6 +131,8 @@ class SupervisedBox:
             await wire.send(header)
             await wire.send_content(content)
             _accept(path, (await wire.receive())[0])
+            if self._put_back is not None:
+                self._put_back.add(str(header["path"]))
 
         await self._request(write)
 
@@ -266,7 +273,7 @@ class SupervisedBox:
             raise SandboxFailed("the box is closed")
         if self._wire is None:
             self._wire = await self._started()
-            self._note = RESTARTED if self._starts else ""
+            self._put_back = set() if self._starts else None
             self._starts += 1
         return self._wire
 
@@ -285,6 +292,15 @@ class SupervisedBox:
         measured = answer.get("protections") or {}
         self._protections = {str(name): bool(holds) for name, holds in measured.items()}
         return wire
+
+    def _restart_note(self) -> str:
+        """What the next block is told of a restart, once."""
+        back, self._put_back = self._put_back, None
+        if back is None:
+            return ""
+        shown = ", ".join(sorted(back)[:SHOWN_FILES])
+        more = f" and {len(back) - SHOWN_FILES} more" if len(back) > SHOWN_FILES else ""
+        return RESTARTED.format(there=f"{shown}{more}" if back else "none")
 
     async def _discard(self) -> None:
         wire, self._wire = self._wire, None

@@ -32,7 +32,7 @@ from orchestrator.prompt_files import LEAD_PROMPTS, prompts_hash
 from orchestrator.recorder import Recorder, Watch
 from orchestrator.settings import Settings
 from orchestrator.work import Consent, Desk
-from tasks.team import Team, default_home, fill_workspace, open_team
+from tasks.team import Team, default_home, fill_workspace, open_team, warm_box
 from tasks.warnings import SCRIPTED
 
 MAX_ATTACHMENT_BYTES = 512 << 20
@@ -172,6 +172,7 @@ class Quaestor:
         epoch = self.journal.claim(run, owner)
         records = self.journal.read(run)
         fill_workspace(team, received)
+        warm_box(team)
         before, began = elapsed_before(records), time.monotonic()
         recorder = Recorder(
             self.journal, run, epoch, records, trust_history=trust, watch=self.watch

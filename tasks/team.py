@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agents.computer_terminal import ComputerTerminal
+from agents.open_box import WayOut
 from agents.roster import Parts, assemble
 from agents.web_surfer.agent import WebParts
 from agents.workspace import Workspace
@@ -65,8 +66,7 @@ async def open_team(
             _box_settings(settings, run),
             blobs,
             notice=notice,
-            network=_code_network(settings),
-            network_log=settings.home / "logs" / f"{run}.code-egress.jsonl",
+            way_out=_way_out(settings, run),
         )
         parts = Parts(
             settings=settings,
@@ -98,6 +98,13 @@ def fill_workspace(team: Team, task: TaskReceived) -> None:
             size=attached.size,
             media_type=attached.media_type,
         )
+
+
+def warm_box(team: Team) -> None:
+    """Let the box start while the opening call runs."""
+    terminal = team.agents.get(ComputerTerminal.name)
+    if isinstance(terminal, ComputerTerminal):
+        terminal.workspace.warm()
 
 
 def _models(settings: Settings, blobs: Blobs, *, offline: bool) -> tuple[LLM, LLM]:
@@ -144,10 +151,13 @@ def _box_settings(settings: Settings, run: str) -> SandboxSettings:
     )
 
 
-def _code_network(settings: Settings) -> EgressPolicy | None:
+def _way_out(settings: Settings, run: str) -> WayOut | None:
     """What programs may reach: nothing, or the named hosts where their addresses are public."""
     hosts = frozenset(settings.sandbox.code_hosts)
-    return EgressPolicy(only_hosts=hosts) if hosts else None
+    if not hosts:
+        return None
+    log = settings.home / "logs" / f"{run}.code-egress.jsonl"
+    return WayOut(EgressPolicy(only_hosts=hosts), log)
 
 
 def default_home(environ: Mapping[str, str]) -> Path:

@@ -17,6 +17,7 @@ from sandbox_bench import settings
 
 from agents.coder import Coder, authored
 from agents.computer_terminal import ComputerTerminal
+from agents.open_box import WayOut
 from agents.toolkit import tools_of
 from agents.workspace import Workspace
 from orchestrator.blobs import Blobs
@@ -72,9 +73,8 @@ async def workspace(
     launcher: Launcher, folder: Path, network: EgressPolicy | None
 ) -> AsyncIterator[Workspace]:
     log = folder / "logs" / "egress.jsonl"
-    opened = Workspace(
-        settings(launcher), Blobs(folder / "blobs"), network=network, network_log=log
-    )
+    way_out = WayOut(network, log) if network else None
+    opened = Workspace(settings(launcher), Blobs(folder / "blobs"), way_out=way_out)
     try:
         yield opened
     finally:
@@ -176,7 +176,7 @@ async def test_a_block_with_a_network_is_not_repeated_blindly(tmp_path: Path) ->
 async def test_the_way_out_is_closed_to_other_users_and_gone_afterwards(
     launcher: Launcher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    short = Path(tempfile.mkdtemp(dir="/tmp"))  # a socket's path has at most 107 bytes
+    short = Path(tempfile.mkdtemp(dir="/tmp"))
     monkeypatch.setattr("tempfile.tempdir", str(short))
     async with workspace(launcher, tmp_path, EgressPolicy()) as place:
         await place.run(authored("true", "bash"), "start")
@@ -185,3 +185,20 @@ async def test_the_way_out_is_closed_to_other_users_and_gone_afterwards(
     await asyncio.sleep(0)
     assert not folder.exists()
     short.rmdir()
+
+
+async def test_the_way_out_works_where_temporary_files_lie_deeper_than_a_socket_can(
+    launcher: Launcher,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    shops: tuple[Shop, Shop],
+) -> None:
+    deep = tmp_path / ("d" * 120)
+    deep.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(deep))
+    authority = f"127.0.0.1:{shops[0].port}"
+    policy = EgressPolicy(allow=frozenset({authority}))
+    async with workspace(launcher, deep, policy) as place:
+        fetch = f"import urllib.request as u; print(u.urlopen('http://{authority}/').status)"
+        shown = await place.run(authored(fetch, "python"), "fetch")
+    assert shown.text.startswith("200")
