@@ -7,10 +7,11 @@ history and is recorded; an outage is not, so that a resume tries again.
 
 from __future__ import annotations
 
+from orchestrator import events as ev
 from orchestrator.agent import Json
 from orchestrator.canonical import canonical
 from orchestrator.errors import ModelFault
-from orchestrator.models.llm import LLM, Completion, Request, Usage
+from orchestrator.models.llm import LLM, Completion, Request, Trouble, Usage, has_room
 from orchestrator.recorder import Recorder
 
 USUAL_REPLY = 400
@@ -20,25 +21,45 @@ RECORDED_FAULTS = frozenset({"context_too_long", "content_filter", "bad_reply", 
 async def call_model(recorder: Recorder, model: LLM, key: str, request: Request) -> Completion:
     """Call the model once under this key. Raises ModelFault, LimitReached."""
 
+    async def room(used: Usage) -> bool:
+        return await recorder.has_room(key, used)
+
     async def call() -> Json:
+        token = has_room.set(room)
         try:
             completion = await model.complete(request)
         except ModelFault as fault:
             if fault.kind not in RECORDED_FAULTS:
                 await recorder.note_failure(key, fault)
                 raise
-            usage = fault.usage.model_dump(mode="json") if fault.usage else None
-            said = {"message": fault.message, "fix": fault.fix}
-            return {"fault": fault.kind, "usage": usage, **said}
+            return _fault_value(fault)
+        finally:
+            has_room.reset(token)
         return completion.model_dump(mode="json")
 
     stored = _stored(recorder, request)
     done = await recorder.once(
         key, call, step="model", fingerprint=stored, usage_of=_usage, reserve=_expected(request)
     )
+    troubles = tuple(Trouble.model_validate(item) for item in done.value.get("troubles", ()))
+    if troubles:
+        await recorder.emit(key, ev.EndpointTroubled(troubles=troubles))
     if "fault" in done.value:
-        raise ModelFault(done.value["fault"], done.value["message"], fix=done.value["fix"])
+        said = done.value
+        window = said.get("window")
+        raise ModelFault(said["fault"], said["message"], fix=said["fix"], window=window)
     return Completion.model_validate(done.value)
+
+
+def _fault_value(fault: ModelFault) -> Json:
+    return {
+        "fault": fault.kind,
+        "usage": fault.usage.model_dump(mode="json") if fault.usage else None,
+        "message": fault.message,
+        "fix": fault.fix,
+        "window": fault.window,
+        "troubles": [trouble.model_dump(mode="json") for trouble in fault.troubles],
+    }
 
 
 def _expected(request: Request) -> Usage:

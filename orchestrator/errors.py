@@ -22,7 +22,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from orchestrator.models.llm import Usage
+    from orchestrator.models.llm import Trouble, Usage
 
 FaultKind = Literal[
     "rate_limit",
@@ -111,14 +111,25 @@ class ModelFault(QuaestorError):
     """The model endpoint failed; `kind` decides what the loop may still do.
 
     `usage` is what the endpoint has served, and so counted, before the call was given up.
+    `window` is the context size in tokens, where the fault has shown it; `troubles` are what
+    was got over before.
     """
 
     def __init__(
-        self, kind: FaultKind, message: str, *, fix: str | None = None, usage: Usage | None = None
+        self,
+        kind: FaultKind,
+        message: str,
+        *,
+        fix: str | None = None,
+        usage: Usage | None = None,
+        window: int | None = None,
+        troubles: tuple[Trouble, ...] = (),
     ) -> None:
         super().__init__(message, fix=fix)
         self.kind: FaultKind = kind
         self.usage = usage
+        self.window = window
+        self.troubles = troubles
 
 
 class ToolFailed(QuaestorError):

@@ -14,7 +14,7 @@ from orchestrator.agent import Answer, Artifact, Assignment, Effect, Evidence, Q
 from orchestrator.errors import FaultKind
 from orchestrator.ledger import Fact, LeadReply
 from orchestrator.limits import LimitHit, Limits
-from orchestrator.models.llm import Frozen, Usage
+from orchestrator.models.llm import Frozen, Trouble, Usage
 
 VERSION = 1
 OutcomeName = Literal["answered", "partial", "gave_up", "needs_human", "cancelled", "failed"]
@@ -190,6 +190,14 @@ class StepFailed(Frozen):
     usage: Usage | None = None
 
 
+class EndpointTroubled(Frozen):
+    """What went wrong at the model's endpoint during one recorded call, and how it was got over:
+    asked again, gave up an ability, another model took over."""
+
+    kind: Literal["EndpointTroubled"] = "EndpointTroubled"
+    troubles: tuple[Trouble, ...]
+
+
 class StepUnknown(Frozen):
     """A step was begun before a crash; nobody can say whether it happened."""
 
@@ -257,7 +265,7 @@ class Recorded(Frozen):
 
 class Outcome(Frozen):
     """How a run ended, and what its answer rests on. `fault` and `fix` are set when the model's
-    endpoint ended it."""
+    endpoint ended it; `models` are the models whose replies it used."""
 
     run: str
     outcome: OutcomeName
@@ -273,6 +281,7 @@ class Outcome(Frozen):
     fault: FaultKind | None = None
     fix: str = ""
     unknown_steps: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     spent: Usage = Usage()
     seconds: float = 0.0
@@ -300,6 +309,7 @@ Event = Annotated[
     | StepIntended
     | StepDone
     | StepFailed
+    | EndpointTroubled
     | StepUnknown
     | Withheld
     | LoopDetected

@@ -12,7 +12,7 @@ from orchestrator.blobs import Blobs
 from orchestrator.errors import FaultKind, LimitReached, ModelFault, QuaestorError, Waiting
 from orchestrator.ledger import LeadReply
 from orchestrator.limits import LimitHit
-from orchestrator.models.llm import Usage
+from orchestrator.models.llm import Trouble, Usage
 from orchestrator.policy import Finish, GiveUp, progress
 from orchestrator.state import State
 
@@ -84,6 +84,7 @@ def build_outcome(
         fault=ending.fault,
         fix=ending.fix,
         unknown_steps=state.unknown_steps,
+        models=tuple(sorted(state.models)),
         warnings=_warnings(state),
         spent=spent,
         seconds=round(seconds, 3),
@@ -130,7 +131,13 @@ def check_reply(reply: LeadReply, state: State, blobs: Blobs) -> ev.AnswerCheck:
 def _warnings(state: State) -> tuple[str, ...]:
     loops = [f"stopped a loop: {what}" for what in state.loops]
     held = [f"a content filter refused {what}" for what in sorted(state.withheld)]
-    return (*loops, *held)
+    troubles = sorted(_told(trouble) for trouble in state.troubles)
+    return (*loops, *held, *dict.fromkeys(troubles))
+
+
+def _told(trouble: Trouble) -> str:
+    fix = f". To have it better: {trouble.fix}" if trouble.fix else ""
+    return f"{trouble.model}: {trouble.what}; {trouble.then}{fix}"
 
 
 def _source_text(item: Evidence, blobs: Blobs) -> SourceText:

@@ -18,7 +18,7 @@ from orchestrator import events as ev
 from orchestrator.agent import Effect, Json, Once
 from orchestrator.blobs import Blobs
 from orchestrator.canonical import canonical, sha256_of
-from orchestrator.errors import Divergence, EndOfRecording, ModelFault
+from orchestrator.errors import Divergence, EndOfRecording, LimitReached, ModelFault
 from orchestrator.journal import Journal, Record, run_digest
 from orchestrator.journal_writer import Draft
 from orchestrator.models.llm import Usage
@@ -33,8 +33,9 @@ class Recorder:
     """One run's events. With `epoch` None nothing is ever written: an offline replay.
 
     `trust_history` lets steps whose request changed (an upgrade, a new prompt) keep their
-    recorded results. `watch` sees every event with whether it is new. `spent` counts all
-    recorded steps from the start, also those that the loop has not come to again yet.
+    recorded results. `watch` sees every event with whether it is new. `paid` counts all
+    recorded steps from the start, also those that the loop has not come to again yet;
+    `running` is what steps that have not settled have used by now.
     """
 
     journal: Journal
@@ -45,7 +46,8 @@ class Recorder:
     watch: Watch | None = None
     state: State = field(default_factory=State)
     before_step: Callable[[Usage], Awaitable[None]] | None = None
-    spent: Usage = field(default_factory=Usage)
+    paid: Usage = field(default_factory=Usage)
+    running: dict[str, Usage] = field(default_factory=dict)
     reserved: dict[str, Usage] = field(default_factory=dict)
     settled: asyncio.Condition = field(default_factory=asyncio.Condition)
     _recorded: dict[tuple[str, str], Any] = field(default_factory=dict)
@@ -56,7 +58,12 @@ class Recorder:
         for record in self.records:
             paid = record.kind in ("StepDone", "StepFailed") and record.body is not None
             if paid and record.body["usage"] is not None:
-                self.spent += Usage.model_validate(record.body["usage"])
+                self.paid += Usage.model_validate(record.body["usage"])
+
+    @property
+    def spent(self) -> Usage:
+        """What was used up to now."""
+        return sum(self.running.values(), self.paid)
 
     @property
     def blobs(self) -> Blobs:
@@ -138,6 +145,7 @@ class Recorder:
             return await self._live(key, fn, step, usage_of)
         finally:
             del self.reserved[key]
+            self.running.pop(key, None)
             async with self.settled:
                 self.settled.notify_all()
 
@@ -152,7 +160,8 @@ class Recorder:
         value = json.loads(canonical(await fn()))  # as a resume will read it: keys in order
         usage, model = usage_of(value) if usage_of else (None, None)
         event = self._done(step, value, usage, model)
-        self.spent += usage or Usage()
+        self.running.pop(key, None)
+        self.paid += usage or Usage()
         await asyncio.shield(self.emit(key, event, duration_s=time.monotonic() - started))
         return Once(value, live=True)
 
@@ -164,8 +173,20 @@ class Recorder:
         failed = ev.StepFailed(
             step="model", fault=fault.kind, message=fault.message, usage=fault.usage
         )
-        self.spent += fault.usage or Usage()
+        self.running.pop(key, None)
+        self.paid += fault.usage or Usage()
         await self.emit(f"{key}/fault/{number}", failed)
+
+    async def has_room(self, key: str, used: Usage) -> bool:
+        """Whether a step that has used this much may go on to use more."""
+        self.running[key] = used
+        if self.before_step is None:
+            return True
+        try:
+            await self.before_step(Usage())
+        except LimitReached:
+            return False
+        return True
 
     def expected(self) -> Usage:
         """What is spent once every call in flight has come back, as far as one can tell."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from orchestrator import events as ev
 from orchestrator.agent import Answer, Assignment, CodeArtifact, Evidence, Question, Report
 from orchestrator.ledger import LeadReply, TaskLedger
-from orchestrator.models.llm import Usage
+from orchestrator.models.llm import Trouble, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,8 @@ class State:
     unknown_steps: tuple[str, ...] = ()
     withheld: frozenset[str] = frozenset()
     loops: tuple[str, ...] = ()
+    troubles: frozenset[Trouble] = frozenset()
+    models: frozenset[str] = frozenset()
     spent: Usage = field(default_factory=Usage)
     spent_by_role: Mapping[str, Usage] = field(default_factory=dict)
     elapsed_s: float = 0.0
@@ -133,11 +135,16 @@ def newest_code(state: State, after: tuple[str, ...] = ()) -> CodeArtifact | Non
 
 def _fold_step(state: State, event: ev.Event, key: str) -> State:
     match event:
-        case ev.StepDone(usage=usage) if usage is not None:
+        case ev.StepDone(usage=usage, model=model) if usage is not None:
             role = key.split("/")[2] if key.count("/") > 1 else key
             known = state.spent_by_role.get(role, Usage())
             by_role = {**state.spent_by_role, role: known + usage}
-            return replace(state, spent=state.spent + usage, spent_by_role=by_role)
+            models = state.models | {model} if model else state.models
+            spent = state.spent + usage
+            return replace(state, spent=spent, spent_by_role=by_role, models=models)
+        case ev.EndpointTroubled(troubles=troubles):
+            lasting = frozenset(trouble for trouble in troubles if trouble.lasting)
+            return replace(state, troubles=state.troubles | lasting)
         case ev.StepUnknown():
             return replace(state, unknown_steps=tuple(sorted({*state.unknown_steps, key})))
         case ev.Withheld():

@@ -17,7 +17,8 @@ Mode = Literal["strict", "json", "text"]
 FaultName = Literal[
     "429", "429-retry-after", "500", "502", "503", "529", "reset", "slow", "cut", "empty",
     "cut-reply", "refusal", "context", "bad-key", "unknown-model", "quota", "content-filter",
-    "filtered-reply", "not-json", "error-in-200", "redirect",
+    "filtered-reply", "not-json", "error-in-200", "redirect", "gzip-garbage", "wrong-type",
+    "no-usage", "null-choices", "same-ids", "slow-body",
 ]  # fmt: skip
 
 
@@ -35,7 +36,12 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Abilities:
-    """What the endpoint can do. `length_field` is the one spelling that it accepts, if any."""
+    """What the endpoint can do. `length_field` is the one spelling that it accepts, if any.
+
+    `lies` are abilities that it claims and does not have: what asks for them is taken and ignored.
+    `keep_last` is how many tokens of a prompt it keeps, without a word (`half`: as Ollama does,
+    which keeps half of its window then).
+    """
 
     mode: Mode = "strict"
     tools: bool = True
@@ -45,6 +51,9 @@ class Abilities:
     length_field: Literal["any", "max_tokens", "max_completion_tokens"] = "any"
     window: int | None = None
     reports_usage: bool = True
+    lies: frozenset[Literal["format", "tools", "vision"]] = frozenset()
+    keep_last: int | None = None
+    half: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +141,9 @@ def message_for(reply: Completion, kind: str, body: Body) -> tuple[Body, str]:
             for call in reply.tool_calls
         ]  # fmt: skip
     longest = 4 * (body.get("max_tokens") or body.get("max_completion_tokens") or 10**9)
+    if kind == "same-ids":
+        for call in message.get("tool_calls", ()):
+            call["id"] = "call_0"
     if kind == "cut-reply":
         longest = len(text) // 2
     if len(text) > longest:

@@ -18,12 +18,15 @@ RESET = struct.pack("ii", 1, 0)  # closing with this linger option sends RST ins
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What goes back. `cut` sends half of the body and hangs up, `reset` sends nothing."""
+    """What goes back. `cut` sends half of the body and hangs up, `reset` sends nothing. `kind` is
+    the content type, `pause_s` how long the second half of the body waits."""
 
     status: int
     body: dict[str, Any] | str = ""
     headers: tuple[tuple[str, str], ...] = ()
     ending: Literal["whole", "cut", "reset"] = "whole"
+    kind: str = ""
+    pause_s: float = 0.0
 
 
 Handle = Callable[[str, dict[str, str], bytes], Awaitable[Answer]]
@@ -80,9 +83,15 @@ async def _exchange(
     is_text = isinstance(answer.body, str)
     content = str(answer.body).encode() if is_text else json.dumps(answer.body).encode()
     extra = "".join(f"{name}: {value}\r\n" for name, value in answer.headers)
-    kind = "text/html" if is_text else "application/json"
+    kind = answer.kind or ("text/html" if is_text else "application/json")
     head_text = HEAD.format(status=answer.status, kind=kind, extra=extra, length=len(content))
     cut = answer.ending == "cut"
-    writer.write(head_text.encode() + (content[: len(content) // 2] if cut else content))
+    half = len(content) // 2
+    writer.write(head_text.encode() + content[:half])
     await writer.drain()
-    return not cut
+    if cut:
+        return False
+    await asyncio.sleep(answer.pause_s)
+    writer.write(content[half:])
+    await writer.drain()
+    return True

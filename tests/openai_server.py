@@ -26,6 +26,7 @@ if __name__ == "__main__":
 
 from openai_faults import Abilities, Body, Fault, image_urls, message_for, refusal_by, refusal_for
 from openai_http import Answer, listen
+from openai_lies import CONFUSED, answer_probe, as_claimed, kept_tokens, shown_body
 from openai_wire import from_request_policy, text_of
 
 from orchestrator.models.llm import Completion
@@ -80,6 +81,7 @@ class Server:
     errors: list[str] = field(default_factory=list)
     cache: PrefixCache = field(default_factory=PrefixCache)
     in_flight: int = 0
+    counts: float = 1.0  # of the prompt's tokens, as some servers leave out what was cached
     used: dict[int, int] = field(default_factory=dict)
 
     @property
@@ -187,7 +189,7 @@ async def _logged(server: Server, headers: dict[str, str], content: bytes) -> An
 async def _complete(server: Server, entry: Entry) -> Answer:
     fault = server.fault_for(entry)
     kind = entry.fault = fault.kind if fault else ""
-    prompt = _count_prompt(entry)
+    prompt = _count_prompt(entry, server.abilities)
     await asyncio.sleep(server.delay_s + (fault.seconds if fault and kind == "slow" else 0))
     refusal = refusal_for(fault, entry.body, entry.key) if fault else None
     refusal = refusal or refusal_by(server.abilities, entry.body, entry.prompt_tokens)
@@ -197,17 +199,41 @@ async def _complete(server: Server, entry: Entry) -> Answer:
         return Answer(0, ending="reset")
     if kind == "error-in-200":
         return Answer(200, {"error": {"message": "Upstream overloaded", "code": 503}})
+    body = shown_body(server.abilities, entry.body)
     try:
-        played = server.policy(entry.body)
+        played = answer_probe(body) or server.policy(body)
     except Exception:  # noqa: BLE001 - kept for the test, which raises it when serving ends
-        server.errors.append(traceback.format_exc())
-        return Answer(400, {"error": {"message": "the policy raised an error"}})
-    reply = Completion(text=played) if isinstance(played, str) else played
+        if body is entry.body:
+            server.errors.append(traceback.format_exc())
+            return Answer(400, {"error": {"message": "the policy raised an error"}})
+        played = CONFUSED  # a model that got half of a prompt says something, too
+    reply = as_claimed(
+        server.abilities, Completion(text=played) if isinstance(played, str) else played
+    )
     message, finish = message_for(reply, kind, entry.body)
-    body = _reply(server, entry, prompt, message, finish)
-    if kind == "not-json":
-        return Answer(200, "<html><body>It works!</body></html>")
-    return Answer(200, body, ending="cut" if kind == "cut" else "whole")
+    sent = _reply(server, entry, prompt, message, finish)
+    return _sent(sent, fault)
+
+
+def _sent(body: Body, fault: Fault | None) -> Answer:
+    """The reply on the wire, as far as a fault leaves it whole."""
+    match fault.kind if fault else "":
+        case "not-json":
+            return Answer(200, "<html><body>It works!</body></html>")
+        case "cut":
+            return Answer(200, body, ending="cut")
+        case "gzip-garbage":
+            return Answer(200, body, headers=(("Content-Encoding", "gzip"),))
+        case "wrong-type":
+            return Answer(200, body, kind="text/html; charset=utf-8")
+        case "null-choices":
+            return Answer(200, {**body, "choices": None})
+        case "no-usage":
+            return Answer(200, {name: body[name] for name in body if name != "usage"})
+        case "slow-body" if fault:
+            return Answer(200, body, pause_s=fault.seconds)
+        case _:
+            return Answer(200, body)
 
 
 def _reply(server: Server, entry: Entry, prompt: str, message: Body, finish: str) -> Body:
@@ -226,7 +252,7 @@ def _reply(server: Server, entry: Entry, prompt: str, message: Body, finish: str
     }  # fmt: skip
     if server.abilities.reports_usage:
         body["usage"] = {
-            "prompt_tokens": entry.prompt_tokens,
+            "prompt_tokens": int(entry.prompt_tokens * server.counts),
             "completion_tokens": entry.completion_tokens,
             "total_tokens": entry.prompt_tokens + entry.completion_tokens,
             "prompt_tokens_details": {"cached_tokens": entry.cached_tokens},
@@ -234,7 +260,7 @@ def _reply(server: Server, entry: Entry, prompt: str, message: Body, finish: str
     return body
 
 
-def _count_prompt(entry: Entry) -> str:
+def _count_prompt(entry: Entry, abilities: Abilities) -> str:
     """The text that a cache sees, in its order; counts it on the way."""
     body = entry.body
     texts = [json.dumps(body[name]) for name in ("tools", "response_format") if name in body]
@@ -246,6 +272,7 @@ def _count_prompt(entry: Entry) -> str:
     prompt = "".join(texts)
     entry.prompt_chars = len(prompt)
     entry.prompt_tokens = -(-len(prompt) // 4) + entry.images * IMAGE_TOKENS
+    entry.prompt_tokens = kept_tokens(abilities, entry.prompt_tokens)
     return prompt
 
 
@@ -271,11 +298,23 @@ async def _main() -> None:
     parser.add_argument("--mode", choices=["strict", "json", "text"], default="strict")
     parser.add_argument("--no-tools", action="store_true")
     parser.add_argument("--text-only", action="store_true")
+    parser.add_argument(
+        "--lies", action="append", default=[], choices=["format", "tools", "vision"]
+    )
+    parser.add_argument("--window", type=int)
+    parser.add_argument("--keep-last", type=int)
     parser.add_argument("--delay-ms", type=int, default=0)
     parser.add_argument("--fault", type=_fault, action="append", default=[])
     args = parser.parse_args()
     policy = _load(args.policy) if args.policy else from_request_policy(_load(args.request_policy))
-    abilities = Abilities(args.mode, tools=not args.no_tools, vision=not args.text_only)
+    abilities = Abilities(
+        args.mode,
+        tools=not args.no_tools,
+        vision=not args.text_only,
+        lies=frozenset(args.lies),
+        window=args.window,
+        keep_last=args.keep_last,
+    )
     server = Server(policy, abilities, args.fault, args.delay_ms / 1000, args.log, args.port)
     await run(server, asyncio.Event(), lambda: print(f"serving {server.base_url}", flush=True))
 

@@ -51,10 +51,13 @@ class Shape:
 
 
 class Traits(Frozen):
-    """A profile, plus how this endpoint wants the length limit to be spelled."""
+    """A profile, plus how this endpoint wants the length limit to be spelled. `confirmed` are
+    the abilities that a reply has shown; `drops_head` is an endpoint that cuts in silence."""
 
     profile: Profile = Profile()
     length_field: LengthField = "max_tokens"
+    confirmed: frozenset[Feature] = frozenset()
+    drops_head: bool = False
 
     def without(self, feature: Feature) -> Traits:
         """The same endpoint after it has refused a feature."""
@@ -65,11 +68,14 @@ class Traits(Frozen):
             return self.model_copy(update={"length_field": spelled})
         return self.model_copy(update={"profile": self.profile.model_copy(update={feature: False})})
 
-    def with_window(self, window: int) -> Traits:
-        """The same endpoint with a context size that it has stated."""
-        return self.model_copy(
-            update={"profile": self.profile.model_copy(update={"window": window})}
-        )
+    def with_window(self, window: int, *, drops_head: bool = False) -> Traits:
+        """The same endpoint with a context size that it has stated or shown."""
+        profile = self.profile.model_copy(update={"window": window})
+        return self.model_copy(update={"profile": profile, "drops_head": drops_head})
+
+    def confirming(self, feature: Feature) -> Traits:
+        """The same endpoint after a reply has shown that it has a feature."""
+        return self.model_copy(update={"confirmed": self.confirmed | {feature}})
 
 
 def guess(model: str) -> Traits:
@@ -78,14 +84,16 @@ def guess(model: str) -> Traits:
     return Traits(profile=Profile(vision=bool(SEES.search(model))), length_field=field)
 
 
-class _Remembered(Frozen):
+class Remembered(Frozen):
+    """What was learned of an endpoint and model, and when."""
+
     learned: datetime
     traits: Traits
 
 
 class _File(Frozen):
     version: Literal[1] = 1
-    models: dict[str, _Remembered] = Field(default_factory=dict)
+    models: dict[str, Remembered] = Field(default_factory=dict)
 
 
 def _utc_now() -> datetime:
@@ -101,15 +109,31 @@ class ProfileStore:
 
     def load(self, base_url: str, model: str) -> Traits | None:
         """What was learned within the last week, if anything."""
-        found = self._read().models.get(_key(base_url, model))
-        if found is None or self._now() - found.learned > REMEMBERED:
-            return None
-        return found.traits
+        found = self.found(base_url, model)
+        return found.traits if found else None
+
+    def found(self, base_url: str, model: str) -> Remembered | None:
+        """The same with its date."""
+        return self.all().get(_key(base_url, model))
+
+    def all(self) -> dict[str, Remembered]:
+        """Everything that is still remembered, under `URL model`."""
+        now = self._now()
+        models = self._read().models
+        return {key: one for key, one in models.items() if now - one.learned <= REMEMBERED}
+
+    def forget(self, base_url: str, model: str) -> None:
+        """Start over with an endpoint and model."""
+        models = self._read().models
+        if models.pop(_key(base_url, model), None):
+            self._write(models)
 
     def save(self, base_url: str, model: str, traits: Traits) -> None:
         """Remember; entries that another process wrote meanwhile are kept."""
-        entry = _Remembered(learned=self._now(), traits=traits)
-        models = {**self._read().models, _key(base_url, model): entry}
+        entry = Remembered(learned=self._now(), traits=traits)
+        self._write({**self._read().models, _key(base_url, model): entry})
+
+    def _write(self, models: dict[str, Remembered]) -> None:
         try:
             self._replace(_File(models=models).model_dump_json(indent=1))
         except OSError as error:

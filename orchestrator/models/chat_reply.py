@@ -142,8 +142,9 @@ def _text(content: Any) -> str:
 
 
 def _calls(calls: list[_Call], first_id: str) -> list[ToolCall]:
-    read = []
+    read: list[ToolCall] = []
     for number, call in enumerate(calls, 1):
+        seen = {earlier.id for earlier in read}
         function = call.function or _Function()
         arguments = function.arguments
         if arguments is None:
@@ -152,7 +153,8 @@ def _calls(calls: list[_Call], first_id: str) -> list[ToolCall]:
             arguments = json.dumps(arguments, ensure_ascii=False)
         read.append(
             ToolCall(
-                id=call.id or f"{first_id}_{number}",
+                # Some servers number every call of a reply the same.
+                id=call.id if call.id and call.id not in seen else f"{first_id}_{number}",
                 name=function.name or "",
                 arguments=_storable(arguments),
             )

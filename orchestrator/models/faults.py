@@ -53,7 +53,8 @@ WINDOW = re.compile(
 class Rejected(Exception):
     """One request failed. `refused` is a feature without which it may succeed; `served` is true
     when the endpoint has most likely done the work, and so counted it; `looks_misplaced` when the
-    address is more likely wrong than the server busy."""
+    address is more likely wrong than the server busy; `fix` is set where a person can do more than
+    usual; `final` is set when the limits leave no room to ask again."""
 
     def __init__(
         self,
@@ -65,6 +66,7 @@ class Rejected(Exception):
         window: int | None = None,
         looks_misplaced: bool = False,
         served: bool = False,
+        fix: str = "",
     ) -> None:
         super().__init__(what)
         self.kind: FaultKind = kind
@@ -74,6 +76,8 @@ class Rejected(Exception):
         self.window = window
         self.looks_misplaced = looks_misplaced
         self.served = served
+        self.fix = fix
+        self.final = False
 
 
 def classify(

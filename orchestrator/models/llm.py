@@ -6,6 +6,8 @@ because the journal stores them.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
@@ -84,6 +86,27 @@ class Usage(Frozen):
         )
 
 
+HasRoom = Callable[[Usage], Awaitable[bool]]
+has_room: ContextVar[HasRoom | None] = ContextVar("has_room", default=None)
+"""Whether a completion that has used this much so far may ask the endpoint once more. Set by
+whoever keeps the limits; a model asks before every request of a completion but the first."""
+
+
+class Trouble(Frozen):
+    """Something that went wrong on the way to a reply, and how it was got over.
+
+    `fault` is a kind of fault or the ability that the endpoint lacks. `lasting` troubles change
+    what the rest of the run gets, so its outcome names them; `fix` is what a person can do.
+    """
+
+    model: str
+    fault: str
+    what: str
+    then: str
+    fix: str = ""
+    lasting: bool = False
+
+
 class Completion(Frozen):
     """A reply. `usage.calls` counts every HTTP request that the endpoint served for it."""
 
@@ -92,6 +115,7 @@ class Completion(Frozen):
     finish: FinishReason = "stop"
     usage: Usage = Usage(calls=1)
     model: str = ""
+    troubles: tuple[Trouble, ...] = ()
 
 
 class Profile(Frozen):

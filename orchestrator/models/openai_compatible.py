@@ -8,7 +8,9 @@ every served request is counted and every failure has one of our names.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -18,9 +20,10 @@ from orchestrator.models.chat_body import Body, ReadBlob, build_body, estimate_p
 from orchestrator.models.chat_reply import Reply, TokenCount, UnreadableReply, read_reply
 from orchestrator.models.endpoint import Endpoint
 from orchestrator.models.faults import Rejected, classify, fix_for, scrubbed
-from orchestrator.models.llm import Completion, Profile, Request, Usage
+from orchestrator.models.llm import Completion, Profile, Request, Trouble, Usage, has_room
 from orchestrator.models.prices import table_micros, table_window
 from orchestrator.models.retries import RetryPolicy, retry_after, retrying
+from orchestrator.models.second_looks import Answered, SecondLooks
 from orchestrator.models.strict_schema import from_strict
 from orchestrator.models.tokens import estimate_tokens
 from orchestrator.models.tool_text import read_calls
@@ -36,10 +39,18 @@ OWN_HOST = "api.openai.com"  # the only host that the OPENAI_* variables were se
 
 @dataclass(slots=True)
 class _Meter:
-    """What one completion has cost so far, refused and repeated requests included."""
+    """What one completion has cost so far, refused and repeated requests included, and what
+    went wrong on the way."""
 
     asked: int = 0
     usage: Usage = field(default_factory=Usage)
+    troubles: list[Trouble] = field(default_factory=list)
+    last: Rejected | None = None
+
+    async def has_room(self) -> bool:
+        """Whether the limits of the run allow another request."""
+        allowed = has_room.get()
+        return allowed is None or await allowed(self.usage)
 
 
 class OpenAICompatible:
@@ -62,6 +73,8 @@ class OpenAICompatible:
         self._traits = _first_traits(endpoint, store)
         self._removed_headers = _removed_headers(endpoint)
         self._has_answered = False
+        self._looks = SecondLooks(watches_head=_may_drop_heads(endpoint))
+        self._lent: dict[str, bytes] = {}
 
     @classmethod
     def open(
@@ -93,33 +106,53 @@ class OpenAICompatible:
     async def complete(self, request: Request) -> Completion:
         """One completion. A ModelFault says in `usage` what was spent in vain."""
         meter = _Meter()
+
+        def note_wait(rejected: Rejected, seconds: float) -> None:
+            then = f"asked again after {seconds:.1f} s"
+            meter.troubles.append(self._trouble(rejected.kind, rejected.what, then))
+
         try:
-            return await retrying(self._retries)(self._adapting, request, meter)
+            completion: Completion = await retrying(self._retries, note_wait)(
+                self._adapting, request, meter
+            )
         except Rejected as rejected:
             # Not chained: the client's own error may quote the key that the endpoint has echoed.
             raise self._fault(rejected, meter) from None
+        spent = {"usage": meter.usage, "troubles": tuple(meter.troubles)}
+        return completion.model_copy(update=spent)
 
     async def close(self) -> None:
         await self._client.close()
 
     async def _adapting(self, request: Request, meter: _Meter) -> Completion:
         """Ask; give up one refused feature at a time and ask again at once."""
+        line = _Line(self, meter)
+        if any(message.images for message in request.messages) and not self._endpoint.profile:
+            await self._looks.prove_sight(line)
         for _ in range(MAX_DOWNGRADES):
             traits = self._traits
             try:
-                return await self._ask(request, traits, meter)
+                answered = await self._ask(request, traits, meter)
+                return (await self._looks.look(request, answered, line)).completion
             except Rejected as rejected:
                 if rejected.window:
-                    self._learn(self._traits.with_window(rejected.window))
+                    self._learn_window(rejected.window)
                 if rejected.refused is None:
                     raise
                 # Another request may have learned something meanwhile: then try with that.
                 if self._traits == traits:
                     self._learn(traits.without(rejected.refused))
-        return await self._ask(request, self._traits, meter)
+                then = f"goes on without {rejected.refused}"
+                meter.troubles.append(self._trouble(rejected.refused, rejected.what, then))
+        return (await self._ask(request, self._traits, meter)).completion
 
-    async def _ask(self, request: Request, traits: Traits, meter: _Meter) -> Completion:
-        body = build_body(request, self._endpoint.model, traits, self._read_blob)
+    async def _ask(self, request: Request, traits: Traits, meter: _Meter) -> Answered:
+        body = build_body(request, self._endpoint.model, traits, self._blob)
+        estimate = estimate_prompt(body)
+        self._looks.check_length(estimate)
+        if meter.last is not None and not await meter.has_room():
+            meter.last.final = True
+            raise meter.last
         meter.asked += 1
         try:
             text = await self._post(body)
@@ -129,12 +162,18 @@ class OpenAICompatible:
                 meter.usage += self._usage(body, None)
             if self._has_answered:
                 rejected.looks_misplaced = False
+            meter.last = rejected
             raise
         self._has_answered = True
         meter.usage += self._usage(body, reply)
         if reply.finish == "content_filter":
             raise Rejected("content_filter", "the provider's filter withheld the reply")
-        return self._completion(request, body, reply, meter.usage)
+        completion = self._completion(request, body, reply)
+        counted = reply.tokens.prompt_tokens if reply.tokens else None
+        return Answered(completion, body, estimate, counted)
+
+    def _blob(self, sha256: str) -> bytes:
+        return self._lent.get(sha256) or self._read_blob(sha256)
 
     def _read(self, text: str, body: Body, first_id: str) -> Reply:
         try:
@@ -146,7 +185,7 @@ class OpenAICompatible:
             what = f"HTTP 200, but {unreadable}: {scrubbed(text[:200], self._endpoint.api_key)}"
             raise Rejected("bad_reply", what, served=True, looks_misplaced=True) from unreadable
 
-    def _completion(self, request: Request, body: Body, reply: Reply, usage: Usage) -> Completion:
+    def _completion(self, request: Request, body: Body, reply: Reply) -> Completion:
         text, calls, finish = reply.text, reply.tool_calls, reply.finish
         if request.tools and not calls and finish == "stop":
             offered = {tool.name for tool in request.tools}
@@ -155,7 +194,7 @@ class OpenAICompatible:
         if request.output and shape_of(body).json_schema and finish == "stop":
             text = from_strict(text, request.output.json_schema)
         model = reply.model or self._endpoint.model
-        return Completion(text=text, tool_calls=calls, finish=finish, usage=usage, model=model)
+        return Completion(text=text, tool_calls=calls, finish=finish, model=model)
 
     def _usage(self, body: Body, reply: Reply | None) -> Usage:
         """The cost of one served request, estimated where the endpoint does not say."""
@@ -183,14 +222,29 @@ class OpenAICompatible:
         if self._store and self._endpoint.profile is None:
             self._store.save(self._endpoint.base_url, self._endpoint.model, traits)
 
+    def _learn_window(self, window: int) -> None:
+        if self._traits.profile.window != window:
+            drops_head = self._traits.drops_head
+            self._learn(self._traits.with_window(window, drops_head=drops_head))
+
+    def _trouble(self, fault: str, what: str, then: str, fix: str = "") -> Trouble:
+        return Trouble(model=self._endpoint.model, fault=fault, what=what, then=then, fix=fix)
+
     def _fault(self, rejected: Rejected, meter: _Meter) -> ModelFault:
         endpoint = self._endpoint
-        times = "once" if meter.asked == 1 else f"{meter.asked} times"
-        message = f"asked {endpoint.model} at {endpoint.host} {times}: {rejected.what}"
-        fix = fix_for(rejected.kind, endpoint.key_env, endpoint.shown_url)
+        times = {0: "not asked", 1: "asked once"}.get(meter.asked, f"asked {meter.asked} times")
+        message = f"{endpoint.model} at {endpoint.host}, {times}: {rejected.what}"
+        fix = rejected.fix or fix_for(rejected.kind, endpoint.key_env, endpoint.shown_url)
         if rejected.retry_after is not None:
             fix += f" (the endpoint asks to wait {rejected.retry_after:.0f} s)"
-        return ModelFault(rejected.kind, message, fix=fix, usage=meter.usage)
+        return ModelFault(
+            rejected.kind,
+            message,
+            fix=fix,
+            usage=meter.usage,
+            window=rejected.window,
+            troubles=tuple(meter.troubles),
+        )
 
     async def _post(self, body: Body) -> str:
         """The text of a 200 answer. Bypasses the package's typed resources, which would cost
@@ -217,6 +271,38 @@ class OpenAICompatible:
         wait = retry_after(error.response.headers, self._retries.now)
         shape, key = shape_of(body), self._endpoint.api_key
         return classify(error.status_code, error.response.text, shape, retry_after=wait, key=key)
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """The line of one completion, for questions beside it."""
+
+    client: OpenAICompatible
+    meter: _Meter
+
+    @property
+    def traits(self) -> Traits:
+        return self.client._traits
+
+    async def ask(self, request: Request, traits: Traits) -> Answered:
+        return await self.client._ask(request, traits, self.meter)
+
+    async def has_room(self) -> bool:
+        return await self.meter.has_room()
+
+    def learn(self, change: Callable[[Traits], Traits]) -> None:
+        changed = change(self.client._traits)
+        if changed != self.client._traits:
+            self.client._learn(changed)
+
+    def note(self, fault: str, what: str, then: str, fix: str = "") -> None:
+        told = self.client._trouble(fault, what, then, fix)
+        self.meter.troubles.append(told.model_copy(update={"lasting": True}))
+
+    def lend_picture(self, content: bytes) -> str:
+        name = hashlib.sha256(content).hexdigest()
+        self.client._lent[name] = content
+        return name
 
 
 def _connect(endpoint: Endpoint) -> AsyncOpenAI:
@@ -257,6 +343,11 @@ def _first_traits(endpoint: Endpoint, store: ProfileStore | None) -> Traits:
         return learned
     window = table_window(endpoint.model, endpoint.base_url)
     return traits.with_window(window) if window else traits
+
+
+def _may_drop_heads(endpoint: Endpoint) -> bool:
+    """Vendors whose windows are public refuse what is too long for them."""
+    return table_window(endpoint.model, endpoint.base_url) is None
 
 
 def _lost(error: openai.APIConnectionError, endpoint: Endpoint) -> Rejected:

@@ -40,8 +40,9 @@ class RetryPolicy:
     now: Now = utc_now
 
 
-def retrying(policy: RetryPolicy) -> AsyncRetrying:
-    """A tenacity loop over Rejected; the last one comes out."""
+def retrying(policy: RetryPolicy, note: Callable[[Rejected, float], None]) -> AsyncRetrying:
+    """A tenacity loop over Rejected; the last one comes out. `note` sees each that is waited for,
+    with the seconds."""
     backoff = wait_exponential_jitter(
         multiplier=policy.first_wait_s, max=policy.longest_wait_s, jitter=policy.first_wait_s
     )
@@ -60,7 +61,12 @@ def retrying(policy: RetryPolicy) -> AsyncRetrying:
         return state.attempt_number >= tries or spent + state.upcoming_sleep > policy.total_s
 
     return AsyncRetrying(
-        sleep=policy.sleep, wait=wait, stop=stop, retry=retry_if_exception(_worth_it), reraise=True
+        sleep=policy.sleep,
+        wait=wait,
+        stop=stop,
+        retry=retry_if_exception(_worth_it),
+        before_sleep=lambda state: note(_rejected(state), state.upcoming_sleep),
+        reraise=True,
     )
 
 
@@ -98,4 +104,4 @@ def _rejected(state: RetryCallState) -> Rejected:
 
 
 def _worth_it(error: BaseException) -> bool:
-    return isinstance(error, Rejected) and error.kind in RETRYABLE
+    return isinstance(error, Rejected) and error.kind in RETRYABLE and not error.final

@@ -138,10 +138,10 @@ def describe(key: str, event: ev.Event, step: Step | None) -> Iterator[str]:
         case ev.QuestionAnswered(id=name, answer=answer):
             yield f"{where} {name} {answer.status} by {answer.by or 'nobody'}"
         case _:
-            yield from _describe_lead(where, event)
+            yield from _describe_rest(where, event)
 
 
-def _describe_lead(where: str, event: ev.Event) -> Iterator[str]:
+def _describe_rest(where: str, event: ev.Event) -> Iterator[str]:
     match event:
         case ev.RoundOpened(notes=notes):
             for note in notes:
@@ -151,6 +151,9 @@ def _describe_lead(where: str, event: ev.Event) -> Iterator[str]:
             yield f"{where} {verdict}: {one_line(reply.reason or 'no reason given')}"
         case ev.LeadUnusable(problems=problems):
             yield f"{where} reply unusable: {one_line(problems[0] if problems else '')}"
+        case ev.EndpointTroubled(troubles=troubles):
+            for trouble in troubles:
+                yield f"{where} {trouble.model}: {one_line(trouble.what)}; {one_line(trouble.then)}"
         case ev.Compacted(upto_round=upto):
             yield f"the conversation up to round {upto} was folded into the ledger"
         case _:

@@ -11,14 +11,14 @@ from openai_server import Server, serve
 
 from orchestrator.errors import FaultKind, ModelFault, UsageError
 from orchestrator.models.endpoint import Endpoint
-from orchestrator.models.llm import Completion, Message, Request
+from orchestrator.models.llm import Completion, Message, Request, ToolCall
 from orchestrator.models.openai_compatible import OpenAICompatible
 from orchestrator.models.retries import RetryPolicy
 
 KEY = "sk-test-4711-do-not-show"
 PASSING: tuple[FaultName, ...] = (
     "429", "429-retry-after", "500", "502", "503", "529", "reset", "slow", "cut", "not-json",
-    "error-in-200",
+    "error-in-200", "gzip-garbage", "null-choices",
 )  # fmt: skip
 FATAL: tuple[tuple[FaultName, FaultKind], ...] = (
     ("bad-key", "bad_key"),
@@ -168,6 +168,32 @@ async def test_a_refusal_and_a_cut_reply_say_so(sleeps: Sleeps) -> None:
         cut = await complete(server, sleeps)
     assert (refused.text, refused.finish) == ("hello", "refusal")
     assert (cut.text, cut.finish) == ("he", "length")
+
+
+@pytest.mark.parametrize("kind", ["wrong-type", "no-usage", "slow-body"])
+async def test_what_is_only_odd_is_read_all_the_same(kind: FaultName, sleeps: Sleeps) -> None:
+    with serve(hello, faults=[*broken(kind, 1)]) as server:
+        reply = await complete(server, sleeps)
+    assert (reply.text, len(server.log)) == ("hello", 2)
+    assert reply.usage.prompt_tokens == server.log[1].prompt_tokens
+
+
+async def test_calls_that_share_an_id_are_told_apart(sleeps: Sleeps) -> None:
+    calls = tuple(ToolCall(id=f"c{n}", name="go", arguments="{}") for n in (1, 2))
+    with serve(
+        lambda _: Completion(text="", tool_calls=calls), faults=[*broken("same-ids", 1)]
+    ) as (server):
+        reply = await complete(server, sleeps)
+    assert len({call.id for call in reply.tool_calls}) == 2
+
+
+async def test_every_wait_is_told_with_its_reason(sleeps: Sleeps) -> None:
+    with serve(hello, faults=[*broken("503", 2)]) as server:
+        reply = await complete(server, sleeps)
+    assert [(trouble.fault, trouble.lasting) for trouble in reply.troubles] == [
+        ("overloaded", False)
+    ] * 2
+    assert all("asked again after" in trouble.then for trouble in reply.troubles)
 
 
 async def test_the_window_is_learned_from_the_words_of_the_fault(sleeps: Sleeps) -> None:
