@@ -63,7 +63,7 @@ async def open_team(
         for opened in {id(lead): lead, id(model): model}.values():
             stack.push_async_callback(opened.close)
         workspace = Workspace(
-            _box_settings(settings, run),
+            box_settings(settings, run),
             blobs,
             notice=notice,
             way_out=_way_out(settings, run),
@@ -139,7 +139,8 @@ def _client(settings: Settings, name: str, blobs: Blobs) -> LLM:
     return OpenAICompatible.open(endpoint, read_blob=blobs.get, store=store)
 
 
-def _box_settings(settings: Settings, run: str) -> SandboxSettings:
+def box_settings(settings: Settings, run: str) -> SandboxSettings:
+    """The box of a run, as configured."""
     box = settings.sandbox
     return SandboxSettings(
         launcher=box.launcher,

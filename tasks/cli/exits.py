@@ -31,7 +31,7 @@ Exit codes:
   0    answered (or: done)
   1    gave up (replay: differs)
   2    usage or configuration is wrong; nothing was started
-  3    partial: a limit was reached
+  3    partial: a limit was reached (bench: something could not be judged)
   4    needs a human; `quaestor answer` or `quaestor resume` goes on
   5    not ready: sandbox, browser, key, model or disk; `quaestor doctor` shows the fix
   70   failed: a bug of Quaestor; the report's path is shown

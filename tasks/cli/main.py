@@ -16,7 +16,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from orchestrator.errors import QuaestorError
-from tasks.cli import config, doctor, inbox, maintenance, run, runs
+from tasks.cli import bench, config, doctor, inbox, maintenance, run, runs
 from tasks.cli.exits import FAILED, INTERRUPTED, TABLE, TERMINATED, USAGE, code_of_error
 from tasks.cli.streams import Streams, take_streams
 
@@ -52,7 +52,7 @@ def _quaestor(
         raise typer.Exit(USAGE)
 
 
-for family in (run, runs, inbox, maintenance, doctor, config):
+for family in (run, runs, inbox, bench, maintenance, doctor, config):
     family.add_to(app)
 
 

@@ -1,0 +1,1 @@
+"""Benchmarks: suites, scorers, reports and comparisons that can be trusted"""

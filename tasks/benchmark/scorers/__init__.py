@@ -1,0 +1,1 @@
+"""One module per family of scoring rules, each rule under a name with its version"""

@@ -1,0 +1,36 @@
+"""Every scorer by its name. To add a rule, write its module and one line here.
+
+A name never changes its meaning: another rule gets another name. `humaneval/functional` is not
+among the pure ones, since it has to run code: see `humaneval.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from orchestrator.errors import UsageError
+from tasks.benchmark.scorers import assistantbench, gaia, graded, plain, webarena
+from tasks.benchmark.scorers.score import Json, Score
+
+PureScorer = Callable[[Json, Json], Score]
+PURE: Mapping[str, PureScorer] = {
+    "gaia/2023": gaia.score_2023,
+    "gaia/magentic-one": gaia.score_magentic_one,
+    "assistantbench/official": assistantbench.score_official,
+    "assistantbench/log10": assistantbench.score_log10,
+    "webarena/string": webarena.score_string,
+    "webarena/url": webarena.score_url,
+    "simpleqa/graded": graded.score_graded,
+    "exact": plain.score_exact,
+    "contains": plain.score_contains,
+    "number": plain.score_number,
+}
+FUNCTIONAL = "humaneval/functional"
+NAMES = (*PURE, FUNCTIONAL)
+
+
+def check_name(name: str) -> str:
+    """The name, or a UsageError that lists the known ones."""
+    if name not in NAMES:
+        raise UsageError(f"there is no scorer {name!r}", fix=f"one of {', '.join(NAMES)}")
+    return name

@@ -1,0 +1,82 @@
+"""What `quaestor bench score` does: pairs in, one record per line out."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from orchestrator.errors import UsageError
+from tasks.benchmark.pairs import BadLine, Pair, read_pairs
+from tasks.benchmark.scorers.graded import score_graded
+from tasks.benchmark.scorers.registry import FUNCTIONAL, PURE, check_name
+from tasks.benchmark.scorers.score import Score
+from tasks.cli.exits import ANSWERED, PARTIAL
+from tasks.cli.given import Where
+from tasks.cli.opening import load_settings
+from tasks.cli.streams import Streams
+from tasks.config_file import Given
+
+Judge = Callable[[Pair], Awaitable[Score]]
+Settings = tuple[list[Given], Where]
+
+
+def score_pairs(name: str, pairs: str, settings: Settings, streams: Streams) -> int:
+    """Score every line. Raises UsageError before the first one when name or file are wrong."""
+    check_name(name)
+    with _lines(pairs) as lines:
+        return asyncio.run(_score_all(name, read_pairs(lines), settings, streams))
+
+
+async def _score_all(
+    name: str, pairs: Iterator[Pair | BadLine], settings: Settings, streams: Streams
+) -> int:
+    all_judged = True
+    async with _judge(name, settings) as judge:
+        for pair in pairs:
+            if isinstance(pair, BadLine):
+                streams.error(f"line {pair.line}: {pair.why}")
+                record: dict[str, object] = {"score": None, "why": pair.why, "kind": "bad_line"}
+            else:
+                record = {**(await judge(pair)).model_dump(), "id": pair.id}
+            all_judged &= record["kind"] in ("judged", "no_answer")
+            streams.records.write({"line": pair.line, "scorer": name, **record})
+    return ANSWERED if all_judged else PARTIAL
+
+
+@asynccontextmanager
+async def _judge(name: str, settings: Settings) -> AsyncIterator[Judge]:
+    """The scorer as one call per pair; only code needs a box, which is then opened once."""
+
+    async def graded(pair: Pair) -> Score:
+        return score_graded(pair.prediction, pair.gold, pair.reply)
+
+    async def pure(pair: Pair) -> Score:
+        return PURE[name](pair.prediction, pair.gold)
+
+    if name != FUNCTIONAL:
+        yield graded if name == "simpleqa/graded" else pure
+        return
+    from sandbox.base import Sandbox
+    from tasks.benchmark.scorers.humaneval import score_functional
+    from tasks.team import box_settings
+
+    resolved = load_settings(*settings).settings
+    async with Sandbox.open(box_settings(resolved, "bench")) as box:
+        yield lambda pair: score_functional(pair.prediction, pair.gold, box)
+
+
+@contextmanager
+def _lines(pairs: str) -> Iterator[BinaryIO]:
+    if pairs == "-":
+        yield sys.stdin.buffer
+        return
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(Path(pairs).open("rb"))
+        except OSError as error:
+            raise UsageError(f"{pairs} cannot be read: {error.strerror}") from error
+        yield file
