@@ -169,7 +169,7 @@ def _fit(answer: Json, kind: GoldKind) -> Json:
     if isinstance(answer, bool):
         raise _Unscorable("the official rule cannot judge true or false")
     number = _number_of(answer)
-    value = answer if number is None else number
+    value: Json = answer if number is None else number
     if kind != "json":
         return value
     try:

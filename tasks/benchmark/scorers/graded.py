@@ -20,10 +20,8 @@ _WORDS: dict[str, Grade] = {
     "NOT_ATTEMPTED": "not_attempted",
 }
 _DECORATION = re.compile(r"^[\s\"'`*_#>(\[{]+|[\s\"'`*_.!)\]}:]+$")
-_LABEL = re.compile(
-    r"^(?:final\s+)?(?:grade|verdict|answer|judge?ment)\s*(?:is)?\s*[:=-]?\s*", re.I
-)
-_KEYS = ("grade", "verdict", "answer", "judgement", "judgment")
+_LABEL = re.compile(r"^(?:final\s+)?(?:grade|verdict|answer|judgment)\s*(?:is)?\s*[:=-]?\s*", re.I)
+_KEYS = ("grade", "verdict", "answer", "judgment")
 
 
 def read_grade(reply: str) -> Grade | None:

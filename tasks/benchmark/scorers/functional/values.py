@@ -6,14 +6,14 @@ claims to equal everything cannot get through. Runs inside the box; needs the st
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from decimal import Decimal
 from fractions import Fraction
 from numbers import Integral
 from typing import Any
 
-PASSING = (range, type({}.keys()), type({}.values()), type({}.items()))
-COLLECTIONS: tuple[tuple[type, str], ...] = (
+PASSING: tuple[type, ...] = (range, type({}.keys()), type({}.values()), type({}.items()))
+COLLECTIONS: tuple[tuple[type[Collection[Any]], str], ...] = (
     (list, "list"),
     (tuple, "tuple"),
     (set, "set"),
