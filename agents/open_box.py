@@ -5,7 +5,6 @@ one was asked for. Knows nothing of what will run in it.
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -74,14 +73,12 @@ async def _connected(
     stack: AsyncExitStack, settings: SandboxSettings, way_out: WayOut
 ) -> SandboxSettings:
     """The settings with the socket of an open proxy."""
-    # The folder keeps other users away; the box's user has to reach the socket itself.
     outlet = stack.enter_context(short_folder("quaestor-net-")) / "outlet.sock"
     if way_out.log is not None:
         way_out.log.parent.mkdir(parents=True, exist_ok=True)
     egress = await stack.enter_async_context(
         open_egress(way_out.policy, way_out.log, socket_path=outlet)
     )
-    os.chmod(outlet, 0o666)  # noqa: PTH101, S103 - behind a private folder
     login = egress.credential("code")
     named = f"{login.username}:{login.password}"
     return replace(settings, proxy_socket=outlet, proxy_login=named)

@@ -15,6 +15,7 @@ from orchestrator.limits import Limits
 from orchestrator.models.llm import Frozen
 from orchestrator.work import OnQuestion
 
+Boxing = Literal["auto", "bubblewrap", "none"]
 LauncherName = Literal["docker", "bubblewrap", "unsafe-local"]
 ToolClass = Literal["read", "write", "irreversible"]
 SearchProvider = Literal["duckduckgo", "searxng", "brave", "tavily"]
@@ -34,7 +35,8 @@ class ModelSettings(Frozen):
 
 
 class WebSettings(Frozen):
-    """What the browser may reach, and who searches. Hosts are HOST or HOST:PORT."""
+    """What the browser may reach, who searches, and whether Chromium runs in a box (`auto`: where
+    one can be made). Hosts are HOST or HOST:PORT."""
 
     enabled: bool = True
     allow_hosts: tuple[str, ...] = ()
@@ -43,6 +45,7 @@ class WebSettings(Frozen):
     search_url: str | None = None
     search_key_env: str | None = None
     chromium: str | None = None
+    box: Boxing = "auto"
 
 
 class BoxSettings(Frozen):

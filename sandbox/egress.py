@@ -12,6 +12,7 @@ import base64
 import contextlib
 import hmac
 import json
+import os
 import secrets
 import socket
 import time
@@ -158,6 +159,8 @@ async def open_egress(
             await stack.enter_async_context(
                 await asyncio.start_unix_server(gate.admit, socket_path, limit=MAX_HEAD)
             )
+            # The folder keeps other users away; the box's user has to reach the socket itself.
+            os.chmod(socket_path, 0o666)  # noqa: PTH101, S103 - behind a private folder
         yield egress
 
 

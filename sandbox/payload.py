@@ -1,4 +1,4 @@
-"""What the host sends into a box: the supervisor as a command line, the reader as a program.
+"""What the host sends into a box: supervisor and browser as command lines, the reader as a program.
 
 Their sources travel as text, so every image with Python 3.11 and the libraries can be a box, and
 image and host never differ in version.
@@ -10,6 +10,7 @@ import dataclasses
 import json
 from importlib import resources
 
+from sandbox.inside.chromium import Start
 from sandbox.inside.confine import Confinement
 
 # Modules in an order in which each finds those that it imports.
@@ -17,6 +18,7 @@ _SUPERVISOR = (
     *("inside.frames", "inside.seccomp", "inside.confine", "inside.files", "inside.counters"),
     *("inside.block", "inside.relay", "inside.probe", "supervisor"),
 )
+_CHROMIUM = ("inside.seccomp", "inside.confine", "inside.relay", "inside.chromium")
 _READER = (
     *(
         "image.document",
@@ -44,8 +46,15 @@ sys.modules[name].main()
 def supervisor(confinement: Confinement, python: str = "python3") -> list[str]:
     """What to execute as PID 1."""
     settings = json.dumps(dataclasses.asdict(confinement))
-    start = _LOAD.format(sources="sys.argv.pop()")
-    return [python, "-I", "-S", "-B", "-c", start, settings, _sources(_SUPERVISOR)]
+    load = _LOAD.format(sources="sys.argv.pop()")
+    return [python, "-I", "-S", "-B", "-c", load, settings, _sources(_SUPERVISOR)]
+
+
+def chromium(start: Start, python: str) -> list[str]:
+    """What to execute in the browser's box; the browser's own command line follows it."""
+    settings = json.dumps(dataclasses.asdict(start))
+    load = _LOAD.format(sources="sys.argv.pop(1)")
+    return [python, "-I", "-S", "-B", "-c", load, _sources(_CHROMIUM), settings]
 
 
 def reader(request: str) -> str:

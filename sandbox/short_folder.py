@@ -25,7 +25,9 @@ def short_folder(prefix: str, places: Sequence[str] = PLACES) -> Iterator[Path]:
     place is short enough and writable."""
     for place in (tempfile.gettempdir(), *places):
         if len(os.fsencode(place)) + TAIL <= LONGEST and os.access(place, os.W_OK | os.X_OK):
-            with tempfile.TemporaryDirectory(prefix=prefix, dir=place) as folder:
+            with tempfile.TemporaryDirectory(
+                prefix=prefix, dir=place, ignore_cleanup_errors=True
+            ) as folder:
                 yield Path(folder)
             return
     raise NotReady(

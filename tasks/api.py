@@ -32,6 +32,7 @@ from orchestrator.prompt_files import LEAD_PROMPTS, prompts_hash
 from orchestrator.recorder import Recorder, Watch
 from orchestrator.settings import Settings
 from orchestrator.work import Consent, Desk
+from tasks.readiness import UNBOXED, browser_protection
 from tasks.team import Team, default_home, fill_workspace, open_team, warm_box
 from tasks.warnings import SCRIPTED
 
@@ -181,7 +182,8 @@ class Quaestor:
             recorder, team, settings, lambda: before + time.monotonic() - began
         )
         self.started(orchestrator)
-        return await run_attempt(orchestrator, received, _about(owner, settings))
+        about = _about(owner, settings, await browser_protection(settings))
+        return await run_attempt(orchestrator, received, about)
 
     def _orchestrator(
         self, recorder: Recorder, team: Team, settings: Settings, elapsed_s: Callable[[], float]
@@ -275,20 +277,22 @@ def _has_human(received: ev.TaskReceived) -> bool:
     return any(member.name == Human.name for member in received.roster)
 
 
-def _about(owner: str, settings: Settings) -> About:
+def _about(owner: str, settings: Settings, browser: str) -> About:
     return About(
         owner=owner,
         versions={"quaestor": metadata.version("quaestor"), "python": platform.python_version()},
         prompts=prompts_hash(LEAD_PROMPTS, AGENT_PROMPTS),
-        protections={"sandbox": settings.sandbox.launcher},
-        warnings=_warnings(settings),
+        protections={"sandbox": settings.sandbox.launcher, "browser": browser},
+        warnings=_warnings(settings, browser),
     )
 
 
-def _warnings(settings: Settings) -> tuple[str, ...]:
+def _warnings(settings: Settings, browser: str) -> tuple[str, ...]:
     found = []
     if settings.sandbox.launcher == "unsafe-local":
         found.append("code ran on this machine without isolation (--sandbox unsafe-local)")
+    if browser == "none":
+        found.append(UNBOXED.replace("runs", "ran"))
     if settings.approvals == "allow-all":
         found.append("irreversible acts were allowed without asking (--approvals allow-all)")
     if settings.demo:

@@ -35,6 +35,7 @@ ENVIRONMENT: Mapping[str, str] = {
     "QUAESTOR_SEARCH_URL": "web.search_url",
     "QUAESTOR_SEARCH_KEY_ENV": "web.search_key_env",
     "QUAESTOR_CHROMIUM": "web.chromium",
+    "QUAESTOR_BROWSER_BOX": "web.box",
     "QUAESTOR_SANDBOX": "sandbox.launcher",
     "QUAESTOR_SANDBOX_IMAGE": "sandbox.image",
     "QUAESTOR_SANDBOX_RUNTIME": "sandbox.runtime",

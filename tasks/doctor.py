@@ -182,11 +182,17 @@ async def _browser(subject: Subject) -> Finding:
 
 async def _browse() -> Finding:
     """Open a page of our own through the proxy, and see that it denies what is not allowed."""
-    from agents.web_surfer.browser import WebSettings, find_chromium, open_browser
+    from agents.web_surfer.browser import (
+        WebSettings,
+        find_chromium,
+        open_browser,
+        unboxed_because,
+    )
     from sandbox.egress_policy import EgressPolicy
     from tasks.doctor_page import Page, served
 
     program = find_chromium()
+    reason = await unboxed_because("auto")
     async with served(Page("allowed")) as allowed, served(Page("denied")) as denied:
         policy = EgressPolicy(allow=frozenset({f"127.0.0.1:{allowed.port}"}))
         began = time.monotonic()
@@ -204,7 +210,10 @@ async def _browse() -> Finding:
     value = (
         f"{program} opened a page through the proxy in {seconds:.1f} s; a private page was denied"
     )
-    return Finding("browser", "ok", value)
+    if reason is not None:
+        value += f"; NOT in a box of its own: {reason.message}"
+        return Finding("browser", "warn", value, reason.fix or "", needs="browser box")
+    return Finding("browser", "ok", f"{value}; it ran in a box without network")
 
 
 async def _clock(_subject: Subject) -> Finding:

@@ -19,6 +19,7 @@ from sandbox.egress_policy import EgressPolicy
 from tasks.keys import endpoint_of
 
 URL = re.compile(r"\bhttps?://", re.IGNORECASE)
+UNBOXED = "Chromium runs without a box of its own: only its settings bind it to the proxy"
 NEED_A_BOX = ("FileSurfer", "Coder", "ComputerTerminal")
 
 
@@ -30,9 +31,9 @@ async def ready_settings(
     check_hosts(settings)
     check_models(settings, environ)
     await check_box(settings)
-    missing = missing_browser(settings)
+    missing, warnings = await browser_here(settings)
     if missing is None:
-        return settings, ()
+        return settings, warnings
     if URL.search(task) or settings.web.allow_hosts or settings.web.only_hosts:
         raise missing
     web = settings.web.model_copy(update={"enabled": False})
@@ -96,18 +97,39 @@ async def check_box(settings: Settings) -> None:
         ) from error
 
 
-def missing_browser(settings: Settings) -> NotReady | None:
-    """Why the WebSurfer could not work, if it is on and could not."""
-    from agents.web_surfer.browser import find_chromium
+async def browser_here(settings: Settings) -> tuple[NotReady | None, tuple[str, ...]]:
+    """Why the WebSurfer could not work, if it is on and could not; and what a person should know
+    about where its browser runs."""
+    from agents.web_surfer.browser import find_chromium, unboxed_because
 
-    if not settings.web.enabled or _is_off(settings, "WebSurfer"):
-        return None
+    if not surfs(settings):
+        return None, ()
     chosen = settings.web.chromium
     try:
         find_chromium(Path(chosen) if chosen else None)
+        reason = await unboxed_because(settings.web.box)
     except NotReady as error:
-        return error
-    return None
+        return error, ()
+    if reason is None:
+        return None, ()
+    return None, (f"{UNBOXED} ({reason.message}). To have one: {reason.fix}",)
+
+
+async def browser_protection(settings: Settings) -> str:
+    """Where the browser of a run runs, in one word for its record."""
+    from agents.web_surfer.browser import unboxed_because
+
+    if not surfs(settings):
+        return "off"
+    try:
+        return "bubblewrap" if await unboxed_because(settings.web.box) is None else "none"
+    except NotReady:
+        return "missing"
+
+
+def surfs(settings: Settings) -> bool:
+    """Whether there is a WebSurfer."""
+    return settings.web.enabled and not _is_off(settings, "WebSurfer")
 
 
 def _is_off(settings: Settings, name: str) -> bool:

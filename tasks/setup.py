@@ -18,7 +18,8 @@ from orchestrator.errors import NotReady, SandboxFailed
 
 Progress = Callable[[str], None]
 PACKAGES: Mapping[str, tuple[str, ...]] = {
-    "chromium": ("chromium", "libatomic1"),
+    "chromium": ("chromium", "libatomic1", "bubblewrap"),
+    "browser box": ("bubblewrap",),
     "docker": ("docker.io", "debootstrap"),
     "bubblewrap": ("bubblewrap", "debootstrap"),
 }

@@ -92,7 +92,9 @@ class WebSurferAgent:
         )
         chromium = Path(web.chromium) if web.chromium else None
         self.parts.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return BrowserSettings(policy=policy, egress_log=self.parts.log, chromium=chromium)
+        return BrowserSettings(
+            policy=policy, egress_log=self.parts.log, chromium=chromium, box=web.box
+        )
 
     def _search(self) -> SearchSettings:
         web = self.parts.settings

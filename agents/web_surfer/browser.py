@@ -1,4 +1,4 @@
-"""Chromium: where it is, how it is started, and that it has no way out but the proxy.
+"""Chromium: where it is, how it is started in its box, and that it has no way out but the proxy.
 
 The one module that imports playwright. Knows nothing of pages; gives out one context per branch.
 """
@@ -9,12 +9,15 @@ import asyncio
 import contextlib
 import os
 import shutil
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
 
 from orchestrator.errors import NotReady
+from sandbox.browser_box import BrowserBox, check, outlet, private_folder
 from sandbox.egress import Egress, open_egress
 from sandbox.egress_policy import EgressPolicy
 
@@ -60,13 +63,20 @@ OWN_SERVICES = frozenset(
 BYPASS_NOTHING = "<-loopback>"
 
 
+Boxing = Literal["auto", "bubblewrap", "none"]
+"""Whether Chromium runs in a box: where one can be made, always, or never."""
+# What an unboxed Chromium gets of our environment: how to find and show things, never a key.
+PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "XDG_RUNTIME_DIR", "FONTCONFIG_FILE")
+
+
 @dataclass(frozen=True, slots=True)
 class WebSettings:
-    """How the browser is run. `policy` says what it may reach."""
+    """How the browser is run. `policy` says what it may reach, `box` where it runs."""
 
     policy: EgressPolicy = field(default_factory=EgressPolicy)
     egress_log: Path | None = None
     chromium: Path | None = None
+    box: Boxing = "auto"
     width: int = 1280
     height: int = 900
     locale: str = "en-US"
@@ -111,6 +121,8 @@ class Browser:
 
     settings: WebSettings
     egress: Egress
+    folder: Path
+    _box: BrowserBox | None = None
     _chromium: Chromium | None = None
     _playwright: Playwright | None = None
     _starting: asyncio.Lock = field(default_factory=asyncio.Lock)  # one launch at a time
@@ -155,22 +167,48 @@ class Browser:
             if self._chromium is not None and self._chromium.is_connected():
                 return self._chromium
             program = find_chromium(self.settings.chromium)
+            box = await self._boxed()
             if self._playwright is None:
                 self._playwright = await _driver()
-            flags = [*FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
             try:
-                self._chromium = await self._playwright.chromium.launch(
-                    executable_path=program,
-                    args=flags,
-                    headless=True,
-                    proxy={"server": self.egress.server_url, "bypass": BYPASS_NOTHING},
-                )
+                self._chromium = await self._launched(self._playwright, program, box)
             except browser_error() as error:
-                reason = str(error).strip().splitlines()[0]
                 raise NotReady(
-                    f"{program} does not start: {reason}", fix="set QUAESTOR_CHROMIUM"
+                    f"{program} does not start: {_reason(str(error))}",
+                    fix="set QUAESTOR_CHROMIUM to another one, such as that of "
+                    "`playwright install chromium` (a browser of a snap cannot be boxed)",
                 ) from error
             return self._chromium
+
+    async def _boxed(self) -> BrowserBox | None:
+        if self._box is None and await unboxed_because(self.settings.box) is None:
+            self._box = await BrowserBox.prepare(self.folder)
+        return self._box
+
+    async def _launched(
+        self, playwright: Playwright, program: Path, box: BrowserBox | None
+    ) -> Chromium:
+        proxy: Any = {"server": self.egress.server_url, "bypass": BYPASS_NOTHING}
+        if box is None:
+            # Its own sandbox is all that is left between a flaw of it and this machine.
+            return await playwright.chromium.launch(
+                executable_path=program,
+                args=FLAGS,
+                chromium_sandbox=True,
+                env={name: os.environ[name] for name in PASSED_ON if name in os.environ},
+                headless=True,
+                proxy=proxy,
+            )
+        port = urlsplit(self.egress.server_url).port or 0
+        return await playwright.chromium.launch(
+            executable_path=box.program(program, port),
+            args=FLAGS,
+            chromium_sandbox=box.nested,
+            downloads_path=box.downloads,
+            env={},
+            headless=True,
+            proxy=proxy,
+        )
 
 
 async def _driver() -> Playwright:
@@ -189,12 +227,38 @@ async def _driver() -> Playwright:
 async def open_browser(settings: WebSettings) -> AsyncIterator[Browser]:
     """A browser behind its own proxy. Nothing is launched until the first page is needed."""
     policy = replace(settings.policy, closed_hosts=settings.policy.closed_hosts | OWN_SERVICES)
-    async with open_egress(policy, settings.egress_log) as egress:
-        browser = Browser(settings, egress)
+    with private_folder() as folder:
+        way_out = outlet(folder) if sys.platform == "linux" else None
+        async with open_egress(policy, settings.egress_log, socket_path=way_out) as egress:
+            browser = Browser(settings, egress, folder)
+            try:
+                yield browser
+            finally:
+                await browser.close()
+
+
+async def unboxed_because(boxing: Boxing) -> NotReady | None:
+    """Why Chromium runs here without a box of its own; None if it has one. Raises NotReady where
+    it must have one and cannot, and where it would run as root without."""
+    reason = NotReady("web.box is none", fix="leave web.box at auto")
+    if boxing != "none":
         try:
-            yield browser
-        finally:
-            await browser.close()
+            await asyncio.to_thread(check)
+        except NotReady as error:
+            reason = error
+        else:
+            return None
+    if boxing == "bubblewrap" or os.geteuid() == 0:
+        why = "as root it is not started without one" if os.geteuid() == 0 else "it must have one"
+        raise NotReady(f"Chromium has no box here, and {why}: {reason.message}", fix=reason.fix)
+    return reason
+
+
+def _reason(message: str) -> str:
+    """The line of a failed launch that says why."""
+    lines = [line.strip() for line in message.strip().splitlines() if line.strip()]
+    telling = [line for line in lines if "[err]" in line]
+    return (telling or lines or ["no reason was given"])[0]
 
 
 def _playwright_download() -> Path | None:

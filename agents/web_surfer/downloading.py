@@ -15,6 +15,7 @@ from agents.web_surfer.browser import browser_error
 from agents.web_surfer.ports import Ports
 from agents.web_surfer.text import one_line, safe_name
 from orchestrator.errors import ToolFailed
+from sandbox.browser_box import taken
 
 if TYPE_CHECKING:
     from agents.web_surfer.browser import Download, Page
@@ -73,8 +74,6 @@ class Downloads:
     async def _content(self, download: Download) -> bytes:
         path = await download.path()
         try:
-            if path.stat().st_size > self.max_bytes:
-                raise OSError(f"it is larger than {self.max_bytes} bytes")
-            return await asyncio.to_thread(path.read_bytes)
+            return await asyncio.to_thread(taken, path, self.max_bytes)
         finally:
             await download.delete()

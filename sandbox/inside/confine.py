@@ -87,10 +87,7 @@ class Confinement:
             Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
         self._limit()
         if self.uid is not None:
-            os.setgroups([])
-            os.setresgid(self.uid, self.uid, self.uid)
-            os.setresuid(self.uid, self.uid, self.uid)
-            _drop_capabilities()
+            become(self.uid)
         if self.filtered and (program := seccomp.program(sockets=sockets)) is not None:
             seccomp.install(program)
         for number in (signal.SIGPIPE, signal.SIGCHLD, signal.SIGINT, signal.SIGXFSZ):
@@ -112,6 +109,14 @@ class Confinement:
             _, most = resource.getrlimit(kind)
             amount = amount if most == resource.RLIM_INFINITY else min(amount, most)
             resource.setrlimit(kind, (amount, amount))
+
+
+def become(uid: int) -> None:
+    """Change the user for good, and give up every capability."""
+    os.setgroups([])
+    os.setresgid(uid, uid, uid)
+    os.setresuid(uid, uid, uid)
+    _drop_capabilities()
 
 
 def _drop_capabilities() -> None:

@@ -101,7 +101,9 @@ async def test_a_local_model_server_is_found_with_its_models() -> None:
 def test_setting_up_names_only_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     assert missing_packages(["bubblewrap"]) == ["bubblewrap", "debootstrap"]
-    assert commands(["chromium"]) == ["sudo apt-get install -y --no-install-recommends chromium"]
+    install = "sudo apt-get install -y --no-install-recommends"
+    assert commands(["chromium"]) == [f"{install} chromium bubblewrap"]
+    assert commands(["browser box"]) == [f"{install} bubblewrap"]
     assert commands(["docker"])[-1] == "sudo quaestor sandbox build"
     assert commands([]) == []
 

@@ -1,0 +1,390 @@
+"""What can be opened from inside the browser's box: by a program in it, and through Chromium.
+
+Each attempt is made without the box too, where it has to succeed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import platformdirs
+import pytest
+from playwright.async_api import Browser as Chromium
+from playwright.async_api import Error, async_playwright
+
+from agents.web_surfer.browser import (
+    BYPASS_NOTHING,
+    Browser,
+    WebSettings,
+    find_chromium,
+    open_browser,
+    unboxed_because,
+)
+from orchestrator.errors import NotReady
+from sandbox.browser_box import PREFIX, BrowserBox, private_folder, taken
+
+ROOT = Path(__file__).resolve().parents[2]
+SECRET = "the-contents-of-a-secret-file"
+PORT = 4000
+PROBE = """
+import json, os, socket, sys
+asked = json.loads(sys.argv[1])
+def reads(path):
+    try:
+        if os.path.isdir(path):
+            return bool(os.listdir(path))
+        return bool(open(path, "rb").read(1))
+    except OSError:
+        return False
+def connects(address):
+    kind = socket.AF_INET if isinstance(address, list) else socket.AF_UNIX
+    try:
+        with socket.socket(kind) as one:
+            one.settimeout(3)
+            one.connect(tuple(address) if isinstance(address, list) else address)
+        return True
+    except OSError:
+        return False
+status = dict(line.split(":", 1) for line in open("/proc/self/status") if ":" in line)
+print(json.dumps({
+    "read": [path for path in asked["paths"] if reads(path)],
+    "connected": [name for name, address in asked["addresses"].items() if connects(address)],
+    "cards": sorted(name for _, name in socket.if_nameindex()),
+    "uid": os.getuid(),
+    "capabilities": int(status["CapEff"], 16),
+    "files": sorted(os.listdir("/proc/self/fd"))[:4],
+    "environment": sorted(os.environ),
+    "processes": sum(name.isdigit() for name in os.listdir("/proc")),
+}))
+"""
+
+
+@dataclass
+class Machine:
+    """What somebody on the outside must not get at: files, sockets, a port on loopback."""
+
+    home: Path
+    port: int
+    visits: list[bytes] = field(default_factory=list)
+
+    @property
+    def paths(self) -> list[str]:
+        places = [self.home / "journal.db", self.home / "key", self.home, ROOT / "pyproject.toml"]
+        places += [path for path in Path.home().iterdir() if path.is_file() and path.stat().st_size]
+        return [*map(str, places), f"/proc/{os.getpid()}/environ"]
+
+    @property
+    def addresses(self) -> dict[str, Any]:
+        return {
+            "engine": str(self.home / "engine.sock"),
+            "abstract": f"\0{self.home}",
+            "loopback": ["127.0.0.1", self.port],
+        }
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    for name in ("journal.db", "key"):
+        (tmp_path / name).write_text(SECRET, encoding="utf-8")
+    with _listening(socket.AF_INET, ("127.0.0.1", 0)) as (loopback, visits):
+        found = Machine(tmp_path, loopback.getsockname()[1], visits)
+        addresses = found.addresses
+        with (
+            _listening(socket.AF_UNIX, addresses["engine"]),
+            _listening(socket.AF_UNIX, addresses["abstract"]),
+        ):
+            yield found
+
+
+Listening = tuple[socket.socket, list[bytes]]
+
+
+@contextmanager
+def _listening(kind: socket.AddressFamily, address: Any) -> Iterator[Listening]:
+    """A server that answers everything with the secret, and lists what it was sent."""
+    listener, visits = socket.socket(kind), list[bytes]()
+    listener.bind(address)
+    listener.listen()
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                peer, _ = listener.accept()
+                with peer, suppress(OSError):
+                    peer.settimeout(2)
+                    visits.append(peer.recv(4096))
+                    body = f"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{SECRET}"
+                    peer.sendall(body.encode())
+
+    thread = Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield listener, visits
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join()
+
+
+def probed(command: list[str]) -> dict[str, Any]:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+async def test_a_program_in_the_box_opens_nothing_that_it_opens_outside(machine: Machine) -> None:
+    asked = json.dumps({"paths": machine.paths, "addresses": machine.addresses})
+    program = [str(Path(sys.executable).resolve()), "-I", "-S", "-c", PROBE, asked]
+    outside = await asyncio.to_thread(probed, program)
+    with private_folder() as folder:
+        box = await BrowserBox.prepare(folder)
+        boxed = box.command(program, find_chromium(), PORT)
+        inside = await asyncio.to_thread(probed, boxed)
+    assert outside["read"] == machine.paths
+    assert outside["connected"] == list(machine.addresses)
+    assert (inside["read"], inside["connected"]) == ([], [])
+    assert inside["cards"] == ["lo"]
+    assert (inside["uid"] == outside["uid"], inside["capabilities"]) == (False, 0)
+    assert inside["files"] == ["0", "1", "2", "3"]  # 3 is the listing itself
+    assert inside["environment"] == ["HOME", "LANG", "PATH", "PWD", "TMPDIR"]
+    assert inside["processes"] <= 4
+
+
+async def shown(chromium: Chromium, url: str, proxy: Any) -> str:
+    """What a page without any guard of ours shows of a URL."""
+    context = await chromium.new_context(proxy=proxy)
+    try:
+        page = await context.new_page()
+        await page.goto(url, timeout=20_000)
+        return await page.content()
+    except Error as error:
+        return str(error)
+    finally:
+        await context.close()
+
+
+async def reached(chromium: Chromium, machine: Machine) -> list[str]:
+    """Which of the machine's things Chromium itself can show."""
+    found = []
+    proxy = {"server": "http://127.0.0.1:9", "bypass": f"{BYPASS_NOTHING},127.0.0.1"}
+    for path in ("journal.db", "key"):
+        for scheme in ("file://", "view-source:file://"):
+            if SECRET in await shown(chromium, f"{scheme}{machine.home}/{path}", proxy):
+                found.append(f"{scheme}{path}")
+    if SECRET in await shown(chromium, f"http://127.0.0.1:{machine.port}/", proxy):
+        found.append("loopback")
+    return found
+
+
+async def test_chromium_in_the_box_shows_no_file_and_no_port_of_the_machine(
+    machine: Machine,
+) -> None:
+    async with open_browser(WebSettings(box="bubblewrap")) as browser:
+        boxed = await reached(await _chromium(browser), machine)
+        assert machine.visits == []
+        _check_processes()
+    async with async_playwright() as playwright:
+        unboxed = await playwright.chromium.launch(
+            executable_path=find_chromium(), chromium_sandbox=False
+        )
+        outside = await reached(unboxed, machine)
+        await unboxed.close()
+    assert boxed == []
+    assert {"file://journal.db", "file://key", "loopback"} <= set(outside)
+    assert machine.visits != []
+
+
+async def _chromium(browser: Browser) -> Chromium:
+    context = await browser.new_context("probe", None)
+    assert context.browser is not None
+    return context.browser
+
+
+def _check_processes() -> None:
+    """As the host sees them: another user, another network, no rights, filtered renderers."""
+    ours = [
+        (pid, status)
+        for pid in _descendants(os.getpid())
+        if "chromium" in (status := _status(pid)).get("Name", "") and status["State"][0] != "Z"
+    ]
+    assert ours, "Chromium was not found among our processes"
+    mine = {name: Path(f"/proc/self/ns/{name}").readlink() for name in ("net", "pid", "mnt")}
+    for pid, status in ours:
+        for name, space in mine.items():
+            assert Path(f"/proc/{pid}/ns/{name}").readlink() != space
+        assert status["NoNewPrivs"] == "1"
+        if os.geteuid() == 0:
+            assert "0" not in status["Uid"].split()
+    kinds = {status["Seccomp"] for _, status in ours}
+    assert "2" in kinds, "no process of Chromium runs under a system call filter"
+
+
+def _status(pid: int) -> dict[str, str]:
+    with suppress(OSError):
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
+        return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    return {}
+
+
+def _name(pid: int) -> str:
+    return _status(pid).get("Name", "")
+
+
+def _descendants(pid: int) -> list[int]:
+    numbers = [int(place.name) for place in Path("/proc").iterdir() if place.name.isdigit()]
+    parents = {one: int(_status(one).get("PPid", "0")) for one in numbers}
+    found, waiting = list[int](), [pid]
+    while waiting:
+        parent = waiting.pop()
+        children = [child for child, its in parents.items() if its == parent]
+        found += children
+        waiting += children
+    return found
+
+
+LIVES = """
+import asyncio, sys
+from agents.web_surfer.browser import WebSettings, open_browser
+
+async def main():
+    async with open_browser(WebSettings(box="bubblewrap")) as browser:
+        context = await browser.new_context("main", None)
+        page = await context.new_page()
+        print(await page.evaluate("1 + 1"), flush=True)
+        await asyncio.sleep(600)
+
+asyncio.run(main())
+"""
+
+
+def test_nothing_of_the_box_outlives_a_killed_parent(tmp_path: Path) -> None:
+    environ = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    parent = subprocess.Popen(
+        [sys.executable, "-c", LIVES], env=environ, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == "2\n"
+        theirs = _descendants(parent.pid)
+        assert {"bwrap", "chromium"} <= {_name(pid) for pid in theirs}
+        handles = [os.pidfd_open(pid) for pid in theirs if _status(pid)]
+    finally:
+        parent.send_signal(signal.SIGKILL)
+        parent.wait()
+    for handle in handles:
+        ended, _, _ = select.select([handle], [], [], 60)
+        os.close(handle)
+        assert ended, f"{[_name(pid) for pid in theirs]} still run"
+    (left,) = tmp_path.glob(f"{PREFIX}*")
+    sweeping = "from sandbox.browser_box import private_folder\nwith private_folder(): pass"
+    subprocess.run([sys.executable, "-c", sweeping], env=environ, check=True, timeout=60)
+    assert not left.exists()
+
+
+def test_the_box_of_an_ordinary_user_is_closed_too(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("the other tests have run as an ordinary user already")
+    seen = _as_nobody(tmp_path)
+    assert seen["outside"] == ["file", "loopback"]
+    assert seen["inside"] == []
+    assert seen["page"] == "2"
+
+
+AS_NOBODY = """
+import asyncio, http.server, json, os, threading
+from pathlib import Path
+from agents.web_surfer.browser import WebSettings, find_chromium, open_browser
+from sandbox.browser_box import BrowserBox, private_folder
+
+secret = Path(os.environ["TMPDIR"], "secret")
+secret.write_text("x")
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+probe = f'''
+test -r {secret} && echo file
+exec 2>/dev/null; (exec 5<>/dev/tcp/127.0.0.1/{server.server_port}) && echo loopback
+true'''
+
+async def lines(command):
+    done = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    return (await done.communicate())[0].decode().split()
+
+async def main():
+    program = ["/usr/bin/bash", "-c", probe]
+    seen = {"outside": await lines(program)}
+    with private_folder() as folder:
+        box = await BrowserBox.prepare(folder)
+        seen["inside"] = await lines(box.command(program, find_chromium(), 4000))
+    async with open_browser(WebSettings(box="bubblewrap")) as browser:
+        context = await browser.new_context("main", None)
+        page = await context.new_page()
+        seen["page"] = str(await page.evaluate("1 + 1"))
+    print(json.dumps(seen))
+
+asyncio.run(main())
+"""
+
+
+def _as_nobody(folder: Path) -> dict[str, Any]:
+    """The system's own Python, since root's may be where nobody can read."""
+    libraries = str(Path(platformdirs.__file__).parents[1])
+    for place in (folder, *folder.parents):
+        if not place.stat().st_mode & 0o001:
+            place.chmod(place.stat().st_mode | 0o011)
+        if place == Path("/tmp"):
+            break
+    folder.chmod(0o777)
+    environ = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": f"{ROOT}:{libraries}",
+        "TMPDIR": str(folder),
+        "HOME": str(folder),
+    }
+    become = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    done = subprocess.run(
+        [*become, "/usr/bin/python3", "-c", AS_NOBODY],
+        env=environ,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=180,
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+async def test_as_root_chromium_is_not_started_without_a_box(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    with pytest.raises(NotReady, match="as root"):
+        await unboxed_because("none")
+    async with open_browser(WebSettings(box="none")) as browser:
+        with pytest.raises(NotReady, match="as root"):
+            await browser.new_context("main", None)
+
+
+def test_of_what_the_box_leaves_only_plain_files_are_taken(tmp_path: Path) -> None:
+    (tmp_path / "plain").write_bytes(b"12345")
+    (tmp_path / "link").symlink_to(tmp_path / "plain")
+    os.mkfifo(tmp_path / "pipe")
+    assert taken(tmp_path / "plain", 5) == b"12345"
+    for name, most in (("plain", 4), ("link", 5), ("pipe", 5), (".", 5)):
+        with pytest.raises(OSError, match=r"larger|symbolic|plain|directory"):
+            taken(tmp_path / name, most)
