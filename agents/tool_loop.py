@@ -43,7 +43,9 @@ REPORT = ToolSpec(
     description=(
         "Hand back your result and end the assignment. status: done, failed, blocked (a wall such "
         "as a login or CAPTCHA) or needs_human. summary: what you found or did, with the exact "
-        "figures and names, complete in itself. evidence: the ids of the evidence it rests on."
+        "figures and names, complete in itself. evidence: the ids of the evidence it rests on. "
+        "as_shown: true, in the same turn right after another tool call, when what that call shows "
+        "is the whole result; the summary may then be empty. If the call fails, you go on."
     ),
     parameters={
         "type": "object",
@@ -51,6 +53,7 @@ REPORT = ToolSpec(
             "status": {"type": "string", "enum": list(STATUSES)},
             "summary": {"type": "string"},
             "evidence": {"type": "array", "items": {"type": "string"}, "default": []},
+            "as_shown": {"type": "boolean", "default": False},
         },
         "required": ["status", "summary"],
         "additionalProperties": False,
@@ -72,7 +75,8 @@ class Device(Protocol):
 
 @dataclass(slots=True)
 class ToolLoop:
-    """The run of one assignment: its conversation and what it has gathered."""
+    """The run of one assignment: its conversation and what it has gathered. `result` is what the
+    newest call of this turn has shown: None before any, "" where it cannot be a result."""
 
     assignment: Assignment
     ctx: WorkContext
@@ -87,6 +91,7 @@ class ToolLoop:
     done: list[tuple[str, str]] = field(default_factory=list)
     withheld: tuple[str, ...] = ()
     code: CodeArtifact | None = None
+    result: str | None = None
     acts: int = 0
 
     async def work(self) -> Report:
@@ -162,6 +167,7 @@ class ToolLoop:
 
     async def _act_on(self, text: str, calls: tuple[ToolCall, ...]) -> Report | None:
         self.messages.append(Message(role="assistant", content=text, tool_calls=calls))
+        self.result = None
         for call in calls:
             if self._bare(call.name) == REPORT.name:
                 report = self._read_report(call)
@@ -178,15 +184,20 @@ class ToolLoop:
         """The report, or None after telling the model what is wrong with it."""
         try:
             given = storable(json.loads(call.arguments or "{}"))
-            status, summary = given["status"], str(given["summary"]).strip()
+            shown = _as_result(self.result) if given.get("as_shown") is True else ""
+            if shown:
+                given = {"summary": "", **given}
+            status, summary = given["status"], f"{given['summary'] or ''}\n{shown}".strip()
             if status not in STATUSES or not summary:
                 raise ValueError(f"status must be one of {', '.join(STATUSES)}, summary not empty")
         except KeyError as error:
             problem = f"{error.args[0]} is missing"
-        except (ValueError, TypeError, RecursionError) as error:
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
             problem = str(error)
         else:
-            return self._report(status, summary, _names(given.get("evidence")))
+            own = EVIDENCE.match(shown)
+            named = [*_names(given.get("evidence")), *(own.groups() if own else ())]
+            return self._report(status, summary, named)
         said = f"failed: report: {problem}"
         self.messages.append(Message(role="tool", content=said, tool_call_id=call.id))
         return None
@@ -203,7 +214,7 @@ class ToolLoop:
     async def _act(self, name: str, arguments: str) -> tuple[str, tuple[str, ...]]:
         """Do one tool call; what the model is shown comes back."""
         self.acts += 1
-        key = f"act/{self.acts}"
+        key, self.result = f"act/{self.acts}", ""
         tool = self.tools.get(name) or self._like(name)
         if tool is None:
             there = ", ".join((*self.tools, REPORT.name))
@@ -217,7 +228,9 @@ class ToolLoop:
         if not tool.name.startswith("wait"):  # waiting brings the same until it is over
             self.trace.append(told)
             self.done.append((told, f"{tool.name}({arguments[:120]})"))
-        return await self._shown(key, observation), observation.images
+        shown = await self._shown(key, observation)
+        self.result = shown if observation.conclusive and not observation.failed else ""
+        return shown, observation.images
 
     async def _allowed(self, key: str, tool: Tool, arguments: dict[str, Any]) -> Observation:
         """Run a tool, with a person's consent where the policy or the tool itself asks for it."""
@@ -318,6 +331,15 @@ class ToolLoop:
             message = self.messages[number]
             short = _cut(message.content, OLD_OBSERVATION_CHARS)
             self.messages[number] = message.model_copy(update={"content": short, "images": ()})
+
+
+def _as_result(shown: str | None) -> str:
+    """What the newest call of the turn has shown. Raises ValueError when it is no result."""
+    if shown is None:
+        raise ValueError("as_shown needs a call of another tool before it in the same turn")
+    if not shown:
+        raise ValueError("the call before it failed, so it shows no result yet")
+    return shown
 
 
 def _names(given: Json) -> list[str]:

@@ -75,6 +75,7 @@ class Workspace:
             source=Source(kind="tool", ref="ComputerTerminal"),
             locator=f"{CODE_OUTPUT} of {program.id} ({_ending(result)})",
             page=program.id,
+            conclusive=_ended_well(result),
             artifacts=tuple(changed.values()),
             code=program,
             snapshot={"removed": list(result.removed), "image": box.image},
@@ -203,9 +204,13 @@ def _ending(result: Result) -> str:
     return f"exit {result.exit_code}" if result.exit_code is not None else result.cause
 
 
+def _ended_well(result: Result) -> bool:
+    return result.cause == "ok" and result.exit_code == 0
+
+
 def _worded(result: Result, changed: Mapping[str, Artifact]) -> str:
     lines = [result.output.rstrip() or "(no output)"]
-    if result.cause != "ok" or result.exit_code != 0:
+    if not _ended_well(result):
         lines.append(f"[{result.cause}, exit code {result.exit_code}]")
     lines += [f"[file {item.path}, {item.size} bytes]" for item in changed.values()]
     return "\n".join(lines)

@@ -64,6 +64,7 @@ class Observation(Frozen):
 
     With a `source` the full text is stored as evidence. `page` is where it happened (a URL, a
     path), for the loop detector. `snapshot` is what the device needs to be made again on resume.
+    `conclusive` is false where it cannot be a result by itself: a program that ended badly.
     """
 
     text: str
@@ -72,6 +73,7 @@ class Observation(Frozen):
     media_type: str = "text/plain"
     page: str = ""
     failed: bool = False
+    conclusive: bool = True
     untrusted: bool = True
     snapshot: Json = None
     artifacts: tuple[Artifact, ...] = ()

@@ -69,7 +69,8 @@ class Entry:
 
 @dataclass(slots=True)
 class Server:
-    """A running server and its log; `errors` are the policy's own, raised when serving ends."""
+    """A running server and its log; `errors` are the policy's own, raised when serving ends.
+    A reply takes `delay_s`, and `token_s` for each of its tokens."""
 
     policy: BodyPolicy
     abilities: Abilities = field(default_factory=Abilities)
@@ -77,6 +78,7 @@ class Server:
     delay_s: float = 0.0
     log_file: Path | None = None
     port: int = 0
+    token_s: float = 0.0
     log: list[Entry] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     cache: PrefixCache = field(default_factory=PrefixCache)
@@ -122,10 +124,11 @@ def serve(
     faults: Sequence[Fault] = (),
     delay_s: float = 0.0,
     log_file: Path | None = None,
+    token_s: float = 0.0,
     **abilities: Any,
 ) -> Iterator[Server]:
     """Run a server in a thread; keywords beside the named ones are fields of Abilities."""
-    server = Server(policy, Abilities(**abilities), faults, delay_s, log_file)
+    server = Server(policy, Abilities(**abilities), faults, delay_s, log_file, token_s=token_s)
     started, loop = threading.Event(), asyncio.new_event_loop()
     stop = asyncio.Event()
 
@@ -212,6 +215,7 @@ async def _complete(server: Server, entry: Entry) -> Answer:
     )
     message, finish = message_for(reply, kind, entry.body)
     sent = _reply(server, entry, prompt, message, finish)
+    await asyncio.sleep(server.token_s * entry.completion_tokens)
     return _sent(sent, fault)
 
 

@@ -80,6 +80,11 @@ class Tools:
         raise ToolFailed("the lift is out of order")
 
     @tool()
+    async def stumble(self) -> Observation:
+        """A program that ends badly: seen, but no result."""
+        return Observation(text="NameError", conclusive=False)
+
+    @tool()
     async def long(self, number: int) -> Observation:
         """A long text."""
         return Observation(text=f"chapter {number} " + "x" * 19_000)
@@ -427,6 +432,46 @@ async def test_old_observations_are_shortened_and_the_newest_stays_whole(bench: 
     assert all(len(text) < 1_300 for text in played.shown[:-2])
     assert all(text.startswith(f"chapter {n} ") for n, text in enumerate(played.shown, start=1))
     assert len(played.shown[-1]) > 19_000
+
+
+AS_SHOWN = {"status": "done", "summary": "", "as_shown": True}
+
+
+async def test_what_a_tool_shows_can_be_the_report_within_one_turn(bench: Bench) -> None:
+    both = calls(call("look", {"thing": "sky"}), call("report", AS_SHOWN, 2))
+    played = await play(bench, script(both))
+    assert len(played.requests) == 1
+    assert "sky is blue" in played.report.summary
+    assert (played.report.status, played.report.evidence) == ("done", ("1.1.1",))
+
+
+async def test_a_report_as_shown_names_the_evidence_of_its_own_call_only(bench: Bench) -> None:
+    first = calls(call("look", {"thing": "sea"}))
+    then = calls(call("look", {"thing": "sky"}), call("report", {**AS_SHOWN, "summary": "So:"}, 2))
+    played = await play(bench, script(first, then))
+    assert played.report.evidence == ("1.1.2",)
+    assert played.report.summary.startswith("So:\n")
+    assert "sea" not in played.report.summary
+
+
+@pytest.mark.parametrize(
+    ("before", "words"),
+    [
+        ([], "needs a call of another tool before it"),
+        ([call("break_down")], "failed, so it shows no result"),
+        ([call("look", {})], "failed, so it shows no result"),
+        ([call("nothing")], "failed, so it shows no result"),
+        ([call("stumble")], "failed, so it shows no result"),
+        ([call("look", {"thing": "sky"}), call("break_down", "{}", 3)], "shows no result"),
+    ],
+)
+async def test_what_failed_is_no_result_and_the_worker_goes_on(
+    bench: Bench, before: list[ToolCall], words: str
+) -> None:
+    early = calls(*before, call("report", AS_SHOWN, 9))
+    played = await play(bench, script(early, done("another way")))
+    assert words in played.shown[-1]
+    assert played.report.summary == "another way"
 
 
 async def test_a_direct_tool_needs_no_call_of_a_model(bench: Bench) -> None:

@@ -1,0 +1,140 @@
+"""The scripted model behind products that use Magentic-One's prompts: AutoGen, Agent Framework.
+
+Knows their protocol: facts, plan, progress ledger, final answer, and their workers' tools. It is
+shown a chat completions body and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+from openai_faults import Body
+from openai_wire import text_of
+from scenes import (
+    answer_of,
+    next_step,
+    station_of,
+    station_program,
+    steps_of,
+    survey_program,
+    total_program,
+)
+
+from orchestrator.models.llm import Completion, ToolCall
+
+TASK = re.compile(
+    r"(?:Here is the request|following request|following task|user request):\s+(.*?)\n\s*\n",
+    re.DOTALL,
+)
+NAMES = re.compile(r"Who should speak next\? \(select from: ([^)]*)\)")
+TARGET = re.compile(r'\{"id": (\d+), "name": "([^"]*)"')
+
+
+def play(body: Body) -> Completion | str:
+    """The reply of whoever is asked."""
+    texts = [text_of(message) for message in body["messages"]]
+    newest = " ".join(texts[-1].split())
+    tools = {tool["function"]["name"] for tool in body.get("tools", ())}
+    told = "\n".join(texts)
+    if "please answer the following pre-survey" in newest:
+        return _facts(told)
+    if "devise a short bullet-point plan" in newest:
+        return _plan(told)
+    if "please answer the following questions, including necessary reasoning" in newest:
+        return _ledger(told, texts[:-1])
+    if "provide the final answer to the original request" in newest:
+        return _final(told, texts[:-1])
+    if tools:
+        return _use_tool(texts, tools)
+    return _program(told, texts)
+
+
+def _task(told: str) -> str:
+    found = TASK.search(told)
+    assert found, told[:400]
+    return " ".join(found[1].split())
+
+
+def _facts(told: str) -> str:
+    task = _task(told)
+    return (
+        f"1. GIVEN OR VERIFIED FACTS\n- The request: {task[:200]}\n\n"
+        "2. FACTS TO LOOK UP\n- What the files and pages named in the request say\n\n"
+        "3. FACTS TO DERIVE\n- What has to be computed by a program, from the figures found\n\n"
+        "4. EDUCATED GUESSES\n- All files and pages are where the request says"
+    )
+
+
+def _plan(told: str) -> str:
+    agents = dict.fromkeys(step.agent for step in steps_of(_task(told)))
+    lines = [f"- Ask {agent} for its part of the request, one step at a time" for agent in agents]
+    return "\n".join([*lines, "- Put the answer together from what was found and computed"])
+
+
+def _ledger(told: str, before: list[str]) -> str:
+    task, shown = _task(told), "\n".join(before)
+    answer = answer_of(task, shown)
+    # A model that knows the answer still hears one speaker out: satisfied needs a conversation.
+    satisfied = answer is not None and (bool(steps_of(task)) or answer in shown)
+    step = None if satisfied else next_step(task, shown)
+    speaker = step.agent if step else "Coder"
+    ask = step.ask if step else f"Please answer the request: {task}"
+    progress = "Each of the recent messages has added a result that was missing before."
+    entries = {
+        "is_request_satisfied": (
+            "Everything that the request asks for has been found."
+            if satisfied
+            else "There are parts of the request whose result has not been shown yet.",
+            satisfied,
+        ),
+        "is_in_loop": ("No instruction has been repeated so far.", False),
+        "is_progress_being_made": (progress, True),
+        "next_speaker": (f"The next missing part is something that {speaker} can do.", speaker),
+        "instruction_or_question": ("This is the first part that is still missing.", ask),
+    }
+    ledger = {key: {"reason": why, "answer": value} for key, (why, value) in entries.items()}
+    return json.dumps(ledger, indent=1)
+
+
+def _final(told: str, before: list[str]) -> str:
+    return f"{answer_of(_task(told), chr(10).join(before))}."
+
+
+def _use_tool(texts: list[str], tools: set[str]) -> Completion:
+    asked = texts[-1]
+    if "page_down" in tools:
+        return _read_file(asked)
+    if found := re.search(r"Open (http\S+) in the browser", asked):
+        return _call("visit_url", reasoning="The address was given.", url=found[1])
+    name = re.search(r'Follow the link "(\w+)"', asked)
+    assert name, asked
+    targets = {name: int(ref) for ref, name in TARGET.findall("\n".join(texts))}
+    return _call("click", reasoning="This is the link.", target_id=targets[name[1]])
+
+
+def _read_file(asked: str) -> Completion:
+    if asked.startswith("Go on in"):
+        return _call("page_down")
+    found = re.search(r"\S+\.txt", asked)
+    assert found, asked
+    return _call("open_path", path=found[0])
+
+
+def _call(tool: str, **arguments: object) -> Completion:
+    call = ToolCall(id=f"call-{tool}", name=tool, arguments=json.dumps(arguments))
+    return Completion(text="", tool_calls=(call,))
+
+
+def _program(told: str, texts: list[str]) -> str:
+    """What the Coder says to its newest instruction."""
+    asked = texts[-1]
+    if asked.startswith("Please answer the request"):
+        return f"The answer is: {answer_of(asked, told)}."
+    if "adds up" in asked:
+        program = total_program(told)
+    elif "the yield of" in asked:
+        program = station_program(station_of(asked), told)
+    else:
+        program = survey_program(told, right="failed" in asked)
+    return f"Here is the whole program.\n```python\n{program}```"

@@ -1,0 +1,277 @@
+"""The tasks of the benchmark, and the one path on which every product solves them.
+
+A scene is material (files, web pages) with figures drawn anew, a task, and the right answer. A
+policy is not given the scene: it reads the task, lists the steps that follow from it, and takes the
+first whose result it has not been shown. So all products go the same way, each in its protocol.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+FIGURE = re.compile(r"The (\w+) figure is (\d+)")
+YIELD = re.compile(r"The yield of station (\d+) is (\d+)")
+READINGS = re.compile(r"Readings of station (\d+): (\d+), (\d+) and (\d+)\.")
+PROGRAM = re.compile(r"```python\n(.*?)```", re.DOTALL)
+SITE = "{site}"
+STATIONS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One task with its material. `delegations` is how many times a lead hands over work."""
+
+    name: str
+    task: str
+    answer: str
+    delegations: int
+    files: dict[str, str] = field(default_factory=dict)
+    pages: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One delegation: to whom, in which words, and what shows that it is done. `use` is what the
+    step is about: a file, an address, the name of a link, or a program."""
+
+    agent: str
+    ask: str
+    shown: re.Pattern[str]
+    use: str = ""
+
+
+def trivial(draw: random.Random) -> Scene:
+    """A question that a model can answer by itself."""
+    words = draw.sample(["apple", "plum", "cherry", "damson", "quince", "fig"], 2)
+    task = f"Which of these two words comes first in the alphabet: {words[0]} or {words[1]}?"
+    return Scene("trivial", task, f'"{min(words)}" comes first', 1)
+
+
+def code(draw: random.Random) -> Scene:
+    """Write a program, run it, mend it, run it again."""
+    limit, factor = draw.randint(300, 900), draw.randint(3, 9)
+    task = f"Compute the survey figure by a program: {_survey_words(limit, factor)}."
+    return Scene("code", task, f"The survey figure is {_survey(limit, factor)}", 4)
+
+
+def mixed(draw: random.Random) -> Scene:
+    """Five independent branches (two files, two sites, one program) and a sum over them."""
+    limit, factor = draw.randint(300, 900), draw.randint(3, 9)
+    figures = {name: draw.randint(1000, 9999) for name in ("harbour", "grain", "toll", "market")}
+    task = (
+        "Add up five figures. The harbour figure stands near the end of the file harbour.txt. The "
+        "grain figure stands in the file grain.txt. The toll figure stands on the page behind the "
+        f'link "Tariff" of {SITE}/toll.html. The market figure stands on {SITE}/market.html. '
+        f"The survey figure is to be computed by a program: {_survey_words(limit, factor)}. "
+        "Compute the total figure by a program, too."
+    )
+    harbour = _lines(draw, 6_500)
+    harbour.insert(-4, f"The harbour figure is {figures['harbour']}.")
+    grain = _lines(draw, 2_500)
+    grain.insert(3, f"The grain figure is {figures['grain']}.")
+    links = [(f"{word} register", "/toll.html") for word in ("Salt", "Wine", "Timber", "Slate")]
+    toll = _lines(draw, 1_200)
+    tariff = [f"The toll figure is {figures['toll']}.", *_lines(draw, 1_000)]
+    market = [f"The market figure is {figures['market']}.", *_lines(draw, 1_000)]
+    return Scene(
+        "mixed",
+        task,
+        f"The total figure is {sum(figures.values()) + _survey(limit, factor)}",
+        12,
+        {"harbour.txt": "\n".join(harbour), "grain.txt": "\n".join(grain)},
+        {
+            "/": _page("Home", ["Nothing here."], []),
+            "/toll.html": _page("Toll house", toll, [*links, ("Tariff", "/tariff.html")]),
+            "/tariff.html": _page("Tariff", tariff, links),
+            "/market.html": _page("Market", market, links),
+        },
+    )
+
+
+def stations(draw: random.Random) -> Scene:
+    """Sixty delegations: twenty times a file to read, a program to write, a program to run."""
+    readings = {n: [draw.randint(10, 99) for _ in range(3)] for n in range(1, STATIONS + 1)}
+    files = {}
+    for number, (one, two, three) in readings.items():
+        text = _lines(draw, 1_900)
+        line = f"Readings of station {number}: {one}, {two} and {three}."
+        text.insert(draw.randint(2, 9), line)
+        files[_station_file(number)] = "\n".join(text)
+    yields = {n: one * two + three for n, (one, two, three) in readings.items()}
+    best = max(yields, key=lambda n: (yields[n], -n))
+    task = (
+        f"There are {STATIONS} stations, each with a file: {_station_file(1)} to "
+        f"{_station_file(STATIONS)}. The yield of a station is its first reading times its second, "
+        "plus its third. Compute each yield by a program of its own. Which station has the highest "
+        "yield, and how high is it?"
+    )
+    answer = f"Station {best} has the highest yield: {yields[best]}"
+    return Scene("60 steps", task, answer, 3 * STATIONS, files)
+
+
+def steps_of(task: str) -> list[Step]:
+    """What has to be done for a task, read out of its words, in order."""
+    steps = [*_survey_steps(task)]
+    if found := re.search(r"file: (station-\d+\.txt) to station-(\d+)\.txt", task):
+        return [step for n in range(1, int(found[2]) + 1) for step in _station_steps(n)]
+    if "the total figure" not in task:
+        return steps
+    late = re.search(r"The (\w+) figure stands near the end of the file (\S+\.txt)", task)
+    soon = re.search(r"The (\w+) figure stands in the file (\S+\.txt)", task)
+    behind = re.search(
+        r'The (\w+) figure stands on the page behind the link "(\w+)" of (\S+)\.', task
+    )
+    on = re.search(r"The (\w+) figure stands on (http\S+)\.", task)
+    assert late
+    assert soon
+    assert behind
+    assert on
+    looks = [
+        Step("FileSurfer", f"Open the file {late[2]}.", _literal(late[2]), late[2]),
+        Step("FileSurfer", f"Go on in {late[2]}: find the {late[1]} figure.", _figure(late[1])),
+        Step(
+            "FileSurfer", f"Open {soon[2]}: find the {soon[1]} figure.", _figure(soon[1]), soon[2]
+        ),
+        Step("WebSurfer", f"Open {behind[3]} in the browser.", _literal(behind[3]), behind[3]),
+        Step("WebSurfer", f'Follow the link "{behind[2]}".', _figure(behind[1]), behind[2]),
+        Step("WebSurfer", f"Open {on[2]} in the browser.", _figure(on[1]), on[2]),
+    ]
+    return [*looks, *steps, *_total_steps()]
+
+
+def next_step(task: str, shown: str) -> Step | None:
+    """The first step whose result has not been shown."""
+    return next((step for step in steps_of(task) if not step.shown.search(shown)), None)
+
+
+def survey_program(told: str, *, right: bool) -> str:
+    """The program for the survey figure; the first one that anybody writes has a slip in it."""
+    found = re.search(r"numbers from 1 to (\d+) that can be divided by (\d+)", told)
+    assert found
+    name = "numbers" if right else "number"
+    return (
+        f"numbers = [n for n in range(1, {found[1]} + 1) if n % {found[2]} == 0]\n"
+        f'print("The survey figure is", sum(n * n for n in {name}))\n'
+    )
+
+
+def total_program(shown: str) -> str:
+    """The program that adds up the five figures that were shown."""
+    figures = dict(FIGURE.findall(shown))
+    figures.pop("total", None)
+    terms = " + ".join(figures.values())
+    return f'print("The total figure is", {terms})  # {", ".join(figures)}\n'
+
+
+def station_program(number: int, shown: str) -> str:
+    """The program for one station, with the readings that were shown."""
+    readings = {int(found[0]): found[1:] for found in READINGS.findall(shown)}
+    one, two, three = readings[number]
+    return f'print("The yield of station {number} is", {one} * {two} + {three})\n'
+
+
+def answer_of(task: str, shown: str) -> str | None:
+    """The answer, when the figures that it needs were shown."""
+    if found := re.search(r"alphabet: (\w+) or (\w+)\?", task):
+        return f'"{min(found[1], found[2])}" comes first'
+    if found := re.search(r"There are (\d+) stations", task):
+        yields = {int(number): int(value) for number, value in YIELD.findall(shown)}
+        if len(yields) < int(found[1]):
+            return None
+        best = max(yields, key=lambda n: (yields[n], -n))
+        return f"Station {best} has the highest yield: {yields[best]}"
+    name = "total" if "the total figure" in task else "survey"
+    value = dict(FIGURE.findall(shown)).get(name)
+    return value and f"The {name} figure is {value}"
+
+
+def station_of(text: str) -> int:
+    """The station that an instruction is about."""
+    found = re.search(r"station (\d+)", text)
+    assert found, text
+    return int(found[1])
+
+
+def _survey_steps(task: str) -> list[Step]:
+    found = re.search(r"by a program: (the sum of the squares .*?)\.", task)
+    if not found:
+        return []
+    write = f"Write a program that prints the survey figure: {found[1]}."
+    mend = "The program failed. Mend it and write the whole program again."
+    return [
+        Step("Coder", write, re.compile(r"for n in number\)")),
+        Step("ComputerTerminal", "Run the program.", re.compile(r"name 'number' is not defined")),
+        Step("Coder", mend, re.compile(r"for n in numbers\)")),
+        Step("ComputerTerminal", "Run the mended program.", _figure("survey")),
+    ]
+
+
+def _total_steps() -> list[Step]:
+    write = "Write a program that adds up the five figures and prints the total figure."
+    return [
+        Step("Coder", write, re.compile(r"The total figure is\",")),
+        Step("ComputerTerminal", "Run the program of the sum.", _figure("total")),
+    ]
+
+
+def _station_steps(number: int) -> list[Step]:
+    place = f"station {number}"
+    read = re.compile(rf"Readings of {place}: \d")
+    return [
+        Step(
+            "FileSurfer", f"Open {_station_file(number)} of {place}.", read, _station_file(number)
+        ),
+        Step(
+            "Coder",
+            f"Write a program that prints the yield of {place}.",
+            re.compile(rf"The yield of {place} is\","),
+        ),
+        Step(
+            "ComputerTerminal",
+            f"Run the program of {place}.",
+            re.compile(rf"The yield of {place} is \d"),
+        ),
+    ]
+
+
+def _station_file(number: int) -> str:
+    return f"station-{number:02}.txt"
+
+
+def _figure(name: str) -> re.Pattern[str]:
+    return re.compile(rf"The {name} figure is \d")
+
+
+def _literal(use: str) -> re.Pattern[str]:
+    """What a file viewer or a browser says of the place where it is."""
+    return re.compile(rf"(?:Path: \S*|open to the page \[[^\]]*\]\(){re.escape(use)}")
+
+
+def _survey_words(limit: int, factor: int) -> str:
+    return (
+        f"the sum of the squares of all numbers from 1 to {limit} that can be divided by {factor}"
+    )
+
+
+def _survey(limit: int, factor: int) -> int:
+    return sum(n * n for n in range(1, limit + 1) if n % factor == 0)
+
+
+def _lines(draw: random.Random, chars: int) -> list[str]:
+    """Filling: lines as a register has them, about so many characters."""
+    words = ["barrels", "bales", "casks", "crates", "sacks", "coils", "planks", "jars"]
+    lines: list[str] = []
+    while sum(len(line) + 1 for line in lines) < chars:
+        who, what = draw.choice(["Ostia", "Puteoli", "Gades", "Tyre"]), draw.choice(words)
+        lines.append(f"Entry {len(lines) + 1}: {draw.randint(2, 80)} {what} from {who}, in order.")
+    return lines
+
+
+def _page(title: str, lines: Sequence[str], links: Sequence[tuple[str, str]]) -> str:
+    shown = "".join(f"<p>{line}</p>\n" for line in lines)
+    ways = "".join(f'<li><a href="{place}">{name}</a></li>\n' for name, place in links)
+    head = f"<!doctype html><html><head><title>{title}</title></head>"
+    return f"{head}<body><h1>{title}</h1>\n<ul>\n{ways}</ul>\n{shown}</body></html>"
