@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from agents.toolkit import Tool, consent_given
+from agents.toolkit import Tool, consent_given, consent_to
 from orchestrator.agent import (
     Artifact,
     Assignment,
@@ -36,6 +36,8 @@ OLD_OBSERVATION_CHARS = 1_200
 LISTED_EVIDENCE = 8
 LOOP_WINDOW = 8
 LOOP_REPEATS = 3
+MAX_CONSENTS = 3
+"""One call may need several: to tell a host something, and then to send it off."""
 EVIDENCE = re.compile(r"\[evidence ([\d.]+)\]")
 STATUSES: tuple[ReportStatus, ...] = ("done", "failed", "blocked", "needs_human")
 REPORT = ToolSpec(
@@ -239,25 +241,38 @@ class ToolLoop:
         if risk == "irreversible" or (approvals == "ask-all" and risk == "write"):
             details = {"tool": tool.name, "arguments": _jsonable(arguments)}
         else:
-            value = await self._once(key, tool, arguments, consent=False)
+            value = await self._once(key, tool, arguments, frozenset())
             if isinstance(value, Observation):
                 return value
             details = value
+        given: frozenset[str] = frozenset()
+        for number in range(1, MAX_CONSENTS + 1):
+            nth = "" if number == 1 else f"/{number}"
+            refusal = await self._refused(f"{key}/approve{nth}", details)
+            if refusal is not None:
+                return refusal
+            given |= {consent_to(details)}
+            value = await self._once(f"{key}/go{nth}", tool, arguments, given)
+            if isinstance(value, Observation):
+                return value
+            details = value
+        said = f"not done: the act changed each time it was approved ({MAX_CONSENTS} times)"
+        return Observation(text=said, failed=True)
+
+    async def _refused(self, key: str, details: dict[str, Any]) -> Observation | None:
+        """Ask for consent to one real action; what to show instead of doing it, or None."""
         question = Question(
             kind="approve", text=_worded(self.assignment.agent, details), details=details
         )
-        answer = await self.ctx.ask(f"{key}/approve", question)
-        if answer.status != "approved":
-            why = f"{answer.status} by {answer.by or 'nobody'}"
-            why += f": {answer.text}" if answer.text else ""
-            return Observation(text=f"not done, the act was not approved ({why})", failed=True)
-        value = await self._once(f"{key}/go", tool, arguments, consent=True)
-        if isinstance(value, Observation):
-            return value
-        return Observation(text="not done: the tool asked for consent twice", failed=True)
+        answer = await self.ctx.ask(key, question)
+        if answer.status == "approved":
+            return None
+        why = f"{answer.status} by {answer.by or 'nobody'}"
+        why += f": {answer.text}" if answer.text else ""
+        return Observation(text=f"not done, the act was not approved ({why})", failed=True)
 
     async def _once(
-        self, name: str, tool: Tool, arguments: dict[str, Any], *, consent: bool
+        self, name: str, tool: Tool, arguments: dict[str, Any], consent: frozenset[str]
     ) -> Observation | dict[str, Any]:
         async def run() -> Json:
             token = consent_given.set(consent)

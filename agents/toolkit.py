@@ -16,12 +16,12 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from orchestrator.agent import Effect, Observation
-from orchestrator.canonical import storable
+from orchestrator.canonical import sha256_of, storable
 from orchestrator.errors import ToolFailed
 from orchestrator.models.llm import ToolSpec
 
-consent_given: ContextVar[bool] = ContextVar("consent_given", default=False)
-"""True while a tool runs again after a person (or the policy) allowed its irreversible act."""
+consent_given: ContextVar[frozenset[str]] = ContextVar("consent_given", default=frozenset())
+"""The acts (by `consent_to`) that a person or the policy has allowed for the tool that runs."""
 Risk = Literal["read", "write", "irreversible"]
 ToolFunction = Callable[..., Awaitable[Observation]]
 F = TypeVar("F", bound=ToolFunction)
@@ -58,6 +58,16 @@ class Tool:
         except (ValueError, RecursionError) as error:
             raise ToolFailed(f"{self.name}: the arguments are not JSON ({error}).") from error
         return {name: getattr(parsed, name) for name in self.arguments.model_fields}
+
+
+def consent_to(details: dict[str, Any]) -> str:
+    """What a consent is bound to: the whole action as it was shown. Of a request that a script
+    sends the values are left out, since no two of them are quite the same."""
+    kept = {name: value for name, value in details.items() if name != "why"}
+    if details.get("action") == "send":
+        kept["url"] = str(kept.get("url")).partition("?")[0]
+        kept["fields"] = [field["name"] for field in kept.get("fields", [])]
+    return sha256_of(kept)
 
 
 def tool(

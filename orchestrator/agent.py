@@ -166,6 +166,16 @@ class WorkContext(Protocol):
         ...
 
     @property
+    def readers(self) -> frozenset[str]:
+        """Who has read something for this run so far: agents by name, or an earlier run."""
+        ...
+
+    @property
+    def said(self) -> str:
+        """What people have told the run: the task, notes and answers, word for word."""
+        ...
+
+    @property
     def observation_chars(self) -> int:
         """How much of one observation a prompt may hold."""
         ...

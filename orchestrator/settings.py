@@ -36,11 +36,13 @@ class ModelSettings(Frozen):
 
 class WebSettings(Frozen):
     """What the browser may reach, who searches, and whether Chromium runs in a box (`auto`: where
-    one can be made). Hosts are HOST or HOST:PORT."""
+    one can be made). Hosts are HOST or HOST:PORT. `tell_hosts` may be told what a run has read in
+    files or behind a login."""
 
     enabled: bool = True
     allow_hosts: tuple[str, ...] = ()
     only_hosts: tuple[str, ...] = ()
+    tell_hosts: tuple[str, ...] = ()
     search: SearchProvider = "duckduckgo"
     search_url: str | None = None
     search_key_env: str | None = None
@@ -56,6 +58,16 @@ class BoxSettings(Frozen):
     runtime: str | None = None
     code_hosts: tuple[str, ...] = ()
     timeout_s: float = Field(default=60.0, gt=0)
+
+
+class SecretSettings(Frozen):
+    """A value that is typed by its name, on one origin only. Exactly one of the others says where
+    the value is: a variable, a file, or a program (without a shell) whose first line it is."""
+
+    origin: str
+    env: str | None = None
+    file: str | None = None
+    command: tuple[str, ...] | None = None
 
 
 class AgentSettings(Frozen):
@@ -85,6 +97,7 @@ class Settings(Frozen):
     limits: Limits = Limits()
     web: WebSettings = WebSettings()
     sandbox: BoxSettings = BoxSettings()
+    secrets: dict[str, SecretSettings] = Field(default_factory=dict)
     agents: dict[str, AgentSettings] = Field(default_factory=dict)
     tools: ToolsSettings = ToolsSettings()
     approvals: Approvals = "ask-risky"

@@ -59,7 +59,8 @@ class PlanVersion:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Everything that decisions and prompts may look at."""
+    """Everything that decisions and prompts may look at. `readers` are the agents that have shown
+    something so far."""
 
     task: ev.TaskReceived | None = None
     ledger: TaskLedger = field(default_factory=TaskLedger)
@@ -75,6 +76,7 @@ class State:
     loops: tuple[str, ...] = ()
     troubles: frozenset[Trouble] = frozenset()
     models: frozenset[str] = frozenset()
+    readers: frozenset[str] = frozenset()
     spent: Usage = field(default_factory=Usage)
     spent_by_role: Mapping[str, Usage] = field(default_factory=dict)
     elapsed_s: float = 0.0
@@ -84,6 +86,14 @@ class State:
     def turn(self) -> Turn | None:
         """The newest round."""
         return self.turns[-1] if self.turns else None
+
+    @property
+    def said(self) -> str:
+        """What people have told the run: the task, notes, and answers to its questions."""
+        notes = [note.text for turn in self.turns for note in turn.notes]
+        given = [answer for _id, answer in sorted(self.answers.items())]
+        answers = [answer.text for answer in given if answer.status == "answered"]
+        return "\n".join([self.task.task if self.task else "", *notes, *answers])
 
     @property
     def replan_is_due(self) -> bool:
@@ -99,7 +109,10 @@ def fold(state: State, event: ev.Event, key: str) -> State:
             earlier = event.earlier.with_own_ids() if event.earlier else None
             inherited = {item.id: item for item in earlier.evidence} if earlier else {}
             facts = earlier.facts if earlier else ()
-            return replace(state, task=event, evidence=inherited, ledger=TaskLedger(facts=facts))
+            ledger = TaskLedger(facts=facts)
+            return replace(
+                state, task=event, evidence=inherited, ledger=ledger, readers=_inherited(inherited)
+            )
         case ev.RoundOpened():
             return _open_round(state, event)
         case ev.LeadReplied():
@@ -112,7 +125,8 @@ def fold(state: State, event: ev.Event, key: str) -> State:
         case ev.Reported():
             turn = _newest(state)
             reports = {**turn.reports, event.assignment: event.report}
-            return _with_turn(state, replace(turn, reports=reports))
+            readers = state.readers | {event.agent}
+            return _with_turn(replace(state, readers=readers), replace(turn, reports=reports))
         case ev.Replanned():
             version = PlanVersion(event.round, event.reason, event.tried)
             return replace(state, plan_versions=(*state.plan_versions, version))
@@ -145,6 +159,8 @@ def _fold_step(state: State, event: ev.Event, key: str) -> State:
         case ev.EndpointTroubled(troubles=troubles):
             lasting = frozenset(trouble for trouble in troubles if trouble.lasting)
             return replace(state, troubles=state.troubles | lasting)
+        case ev.StepDone(step="tool"):
+            return replace(state, readers=state.readers | {_agent(key)})
         case ev.StepUnknown():
             return replace(state, unknown_steps=tuple(sorted({*state.unknown_steps, key})))
         case ev.Withheld():
@@ -170,6 +186,17 @@ def _open_round(state: State, event: ev.RoundOpened) -> State:
         elapsed_s=event.elapsed_s,
         read_up_to=max(state.read_up_to, event.read_up_to),
     )
+
+
+def _agent(key: str) -> str:
+    """The agent that a step belongs to: `round/3/2.WebSurfer/act/4` is of the WebSurfer."""
+    return key.split("/")[2].partition(".")[2] if key.count("/") > 1 else key
+
+
+def _inherited(evidence: Mapping[str, Evidence]) -> frozenset[str]:
+    """A follow-up knows what the run before it has read; pages are no secret."""
+    private = any(item.source.kind != "url" for item in evidence.values())
+    return frozenset({"the earlier run"}) if private else frozenset()
 
 
 def _newest(state: State) -> Turn:

@@ -61,6 +61,14 @@ class Work:
         return self.consent.approvals
 
     @property
+    def readers(self) -> frozenset[str]:
+        return self.recorder.state.readers
+
+    @property
+    def said(self) -> str:
+        return self.recorder.state.said
+
+    @property
     def observation_chars(self) -> int:
         share = int(window_chars(self.recorder.state) * OBSERVATION_SHARE)
         return min(OBSERVATION_CHARS, share)

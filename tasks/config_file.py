@@ -17,11 +17,12 @@ from typing import Any
 
 from orchestrator.errors import UsageError
 from orchestrator.limits import Limits, parse_limits
-from orchestrator.settings import AgentSettings, Settings
+from orchestrator.models.llm import Frozen
+from orchestrator.settings import AgentSettings, SecretSettings, Settings
 
 FILE_NAME = "quaestor.toml"
 LIMITS = ("rounds", "calls", "tokens", "usd", "time", "stalls", "replans")
-NOT_IN_FILES = {"demo", "home", "limits", "agents", "tools"}
+NOT_IN_FILES = {"demo", "home", "limits", "agents", "secrets", "tools"}
 TOOL_KEYS = {"use", "class"}
 
 
@@ -76,12 +77,14 @@ def known_keys() -> tuple[str, ...]:
         if name in NOT_IN_FILES:
             continue
         keys += [f"{name}.{inner}" for inner in fields] if fields else [name]
-    return (*keys, "tools.add", *(f"agents.NAME.{name}" for name in AgentSettings.model_fields))
+    named: dict[str, type[Frozen]] = {"agents": AgentSettings, "secrets": SecretSettings}
+    inner = [f"{part}.NAME.{name}" for part, of in named.items() for name in of.model_fields]
+    return (*keys, "tools.add", *inner)
 
 
 def is_known(key: str) -> bool:
     """Whether a key means something."""
-    return re.sub(r"^agents\.[^.]+\.", "agents.NAME.", key) in known_keys()
+    return re.sub(r"^(agents|secrets)\.[^.]+\.", r"\1.NAME.", key) in known_keys()
 
 
 def _leaves(table: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:

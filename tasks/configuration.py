@@ -31,6 +31,7 @@ ENVIRONMENT: Mapping[str, str] = {
     "QUAESTOR_WEB": "web.enabled",
     "QUAESTOR_ALLOW_HOST": "web.allow_hosts",
     "QUAESTOR_ONLY_HOST": "web.only_hosts",
+    "QUAESTOR_TELL_HOST": "web.tell_hosts",
     "QUAESTOR_SEARCH": "web.search",
     "QUAESTOR_SEARCH_URL": "web.search_url",
     "QUAESTOR_SEARCH_KEY_ENV": "web.search_key_env",
@@ -51,7 +52,7 @@ OTHER_VARIABLES = {
     "QUAESTOR_HOME", "QUAESTOR_CONFIG", "QUAESTOR_LIMIT", "QUAESTOR_NO_WEB", "QUAESTOR_API_KEY",
     "QUAESTOR_SETUP",
 }  # fmt: skip
-LISTS = {"web.allow_hosts", "web.only_hosts", "sandbox.code_hosts"}
+LISTS = {"web.allow_hosts", "web.only_hosts", "web.tell_hosts", "sandbox.code_hosts"}
 DEFAULT = "default"
 
 
@@ -139,9 +140,9 @@ def flattened(settings: Settings) -> dict[str, Any]:
     for name, value in settings.model_dump(mode="json").items():
         if name == "limits":
             values |= {f"limits.{key}": shown for key, shown in shown_limits(value).items()}
-        elif name == "agents":
-            for agent, fields in value.items():
-                values |= {f"agents.{agent}.{inner}": item for inner, item in fields.items()}
+        elif name in ("agents", "secrets"):
+            for one, fields in value.items():
+                values |= {f"{name}.{one}.{inner}": item for inner, item in fields.items()}
         elif isinstance(value, dict):
             values |= {f"{name}.{inner}": item for inner, item in value.items()}
         else:

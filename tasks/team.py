@@ -27,6 +27,7 @@ from orchestrator.settings import Settings
 from sandbox.base import SandboxSettings
 from sandbox.egress_policy import EgressPolicy
 from tasks.keys import endpoint_of
+from tasks.secret_values import vault_of
 
 Notice = Callable[[str], None]
 
@@ -72,7 +73,13 @@ async def open_team(
             settings=settings,
             workspace=workspace,
             terminal=ComputerTerminal(workspace),
-            web=WebParts(settings.web, run, blobs, settings.home / "logs" / f"{run}.egress.jsonl"),
+            web=WebParts(
+                settings.web,
+                run,
+                blobs,
+                settings.home / "logs" / f"{run}.egress.jsonl",
+                vault_of(settings, os.environ),
+            ),
             person_present=person_present,
         )
         agents = assemble(parts)

@@ -68,17 +68,6 @@ function mainScroller() {
   return best;
 }
 
-// What Enter is about to do in the field that has the focus, or null when it submits nothing.
-function enterIntent() {
-  let el = document.activeElement;
-  while (el && el.shadowRoot && el.shadowRoot.activeElement) el = el.shadowRoot.activeElement;
-  if (!el || el === document.body || el.localName === 'iframe') return null;
-  if (el.localName !== 'input' || !el.form) return el.localName === 'textarea' ? null : intent(el);
-  const button = [...el.form.elements].find(isSubmitter);
-  const found = button ? intent(button) : { ...intent(el), submits: true };
-  return { ...found, form: describeForm(el.form, button || null), submits: true };
-}
-
 function localItems() {
   try { return Object.entries(localStorage).map(([name, value]) => ({ name, value })); }
   catch { return []; } // a sandboxed or opaque document has none

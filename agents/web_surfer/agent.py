@@ -8,27 +8,33 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from agents.human import Human
 from agents.tool_loop import ToolLoop
-from agents.toolkit import consent_given, tools_of_class
+from agents.toolkit import consent_given, consent_to, tools_of_class
 from agents.web_surfer.browser import WebSettings as BrowserSettings
 from agents.web_surfer.ports import Ports
+from agents.web_surfer.provenance import Trust
 from agents.web_surfer.search import SearchSettings
+from agents.web_surfer.secrets import Vault
 from agents.web_surfer.surfer import WebSurfer
+from agents.web_surfer.text import one_line
 from agents.workspace import Workspace
-from orchestrator.agent import Artifact, Assignment, Observation, Report, WorkContext
+from orchestrator.agent import Artifact, Assignment, Json, Observation, Report, WorkContext
 from orchestrator.blobs import Blobs
-from orchestrator.errors import NeedsApproval
+from orchestrator.errors import NeedsApproval, ToolFailed
 from orchestrator.prompt_files import render
 from orchestrator.settings import WebSettings
 from sandbox.egress_policy import EgressPolicy
 
 PROMPTS = Path(__file__).parents[1] / "prompts"
 MAIN = "main"
+PROGRAMS = frozenset({"Coder", "ComputerTerminal"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,7 @@ class WebParts:
     run: str
     blobs: Blobs
     log: Path
+    secrets: Vault = field(default_factory=Vault)
 
 
 class WebSurferAgent:
@@ -53,24 +60,45 @@ class WebSurferAgent:
     def __init__(self, parts: WebParts, workspace: Workspace) -> None:
         self.parts = parts
         self.workspace = workspace
+        self.trust = Trust(tell_hosts=frozenset(parts.settings.tell_hosts))
         self._branches: dict[str, _Branch] = {}
         self._stack = AsyncExitStack()
         self._main: WebSurfer | None = None
         self._opening = asyncio.Lock()  # protects the one browser against being opened twice
 
     async def work(self, assignment: Assignment, ctx: WorkContext) -> Report:
+        self.trust.read = lambda: self._read_by_others(ctx)
+        self.trust.said = lambda: ctx.said
         name = MAIN if assignment.alone else assignment.path
         branch = self._branches.setdefault(name, _Branch(self, name))
         tools = tools_of_class(WebSurfer, branch.call)
-        prompt = render("web_surfer", folder=PROMPTS)
+        prompt = render("web_surfer", folder=PROMPTS) + self._named_secrets()
+        branch.walls.clear()
         try:
-            return await ToolLoop(assignment, ctx, tools, prompt, device=branch).work()
+            report = await ToolLoop(assignment, ctx, tools, prompt, device=branch).work()
+            return judged(report, branch.walls)
         finally:
             if name != MAIN:
                 await self._branches.pop(name).close()
 
     async def close(self) -> None:
         await self._stack.aclose()
+
+    def _read_by_others(self, ctx: WorkContext) -> frozenset[str]:
+        """What the team has read that is not public; programs read only where there are files."""
+        others = ctx.readers - {self.name, Human.name}
+        if not self.workspace.files:
+            others -= PROGRAMS
+        return frozenset(f"what {name} has read" for name in others)
+
+    def _named_secrets(self) -> str:
+        listing = self.parts.secrets.listing()
+        if not listing:
+            return ""
+        return (
+            f"\n\nSecrets that you may type as the whole text of a field, each on its own origin "
+            f"only: {listing}. You never see their values."
+        )
 
     async def open(self, branch: _Branch) -> WebSurfer:
         """The surfer of a branch, over the one browser."""
@@ -108,28 +136,49 @@ class _Branch:
 
     agent: WebSurferAgent
     name: str
-    consent: bool = False
     saved: list[Artifact] = field(default_factory=list)
+    walls: list[tuple[str, str]] = field(default_factory=list)
     recalled: Observation | None = None
     surfer: WebSurfer | None = None
 
     async def call(self, tool: str, arguments: dict[str, Any]) -> Observation:
-        """Do one tool live. Files that it saved travel with the observation."""
+        """Do one tool live. What it saved and learned travels with the observation, also when it
+        failed; no secret does."""
+        secrets = self.agent.parts.secrets
+        await asyncio.to_thread(secrets.load)
+        try:
+            observation = await self._done(tool, arguments)
+        except NeedsApproval as error:
+            details = dict(secrets.mask_all(error.details))
+            raise NeedsApproval(secrets.mask(error.message), details) from None
+        except ToolFailed as error:
+            observation = Observation(text=error.message, failed=True)
+        shown = secrets.mask_all(observation.model_dump(mode="json"))
+        learned = {**(shown["snapshot"] or {}), "trust": self.agent.trust.take_news()}
+        self._note_wall(learned)
+        return Observation.model_validate({**shown, "snapshot": learned})
+
+    async def _done(self, tool: str, arguments: dict[str, Any]) -> Observation:
         if self.surfer is None:
             self.surfer = await self.agent.open(self)
             if self.recalled is not None:
                 self.surfer.recall(self.recalled)
-        self.consent = consent_given.get()
         self.saved.clear()
         observation: Observation = await getattr(self.surfer, tool)(**arguments)
-        artifacts = (*observation.artifacts, *self.saved)
-        return observation.model_copy(update={"artifacts": artifacts})
+        return observation.model_copy(update={"artifacts": (*observation.artifacts, *self.saved)})
 
     def recall(self, observation: Observation) -> None:
         """A recorded step: its files are in the workspace, its pages come back when needed."""
         self.agent.workspace.recall(observation)
-        if observation.snapshot is not None:
+        snapshot = observation.snapshot or {}
+        self.agent.trust.recall(snapshot.get("trust", ()))
+        self._note_wall(snapshot)
+        if "url" in snapshot:
             self.recalled = observation
+
+    def _note_wall(self, snapshot: Json) -> None:
+        if "url" in snapshot:
+            self.walls.append((snapshot["url"], snapshot.get("wall", "")))
 
     async def close(self) -> None:
         """Close the tabs of this branch."""
@@ -140,14 +189,17 @@ class _Branch:
         """The surfer's ways to a person and to the workspace."""
         blobs = self.agent.parts.blobs
 
+        secrets = self.agent.parts.secrets
+
         async def approve(details: dict[str, Any]) -> bool:
-            if self.consent:
-                self.consent = False  # one consent is for one act
+            if consent_to(secrets.mask_all(details)) in consent_given.get():
                 return True
             raise NeedsApproval(f"{details.get('action', 'this act')} needs consent", details)
 
         async def save(name: str, content: bytes) -> str:
-            item = await self.agent.workspace.save(f"downloads/{name}", content)
+            if secrets.shows(content):
+                raise ToolFailed(f"{secrets.mask(name)} was not saved: it holds a secret")
+            item = await self.agent.workspace.save(f"downloads/{secrets.mask(name)}", content)
             self.saved.append(item)
             return item.path
 
@@ -155,4 +207,19 @@ class _Branch:
             workspace = self.agent.workspace
             return blobs.get(workspace.files[workspace.known(path)].sha256)
 
-        return Ports(approve=approve, save=save, load=load, keep_image=blobs.put)
+        return Ports(approve, save, load, blobs.put, self.agent.trust, secrets)
+
+
+def judged(report: Report, walls: Sequence[tuple[str, str]]) -> Report:
+    """A report of success that rests on nothing but walls is none: the type of the last one and
+    its page are the reason."""
+    if report.status != "done" or not walls:
+        return report
+    url, last = walls[-1]
+    if not last:
+        return report
+    if all(wall for _url, wall in walls):
+        summary = f"[blocked: {last} at {one_line(url)}] {report.summary}"
+        return report.model_copy(update={"status": "blocked", "summary": summary})
+    said = f"{report.summary}\n[the last page was in the way: {last} at {one_line(url)}]"
+    return report.model_copy(update={"summary": said})

@@ -22,7 +22,9 @@ from agents.web_surfer.gating import Gate
 from agents.web_surfer.outline import Descriptor, Outline, Reader, fit
 from agents.web_surfer.ports import Ports
 from agents.web_surfer.tabs import LOST_FORMS, Tabs
+from agents.web_surfer.telling import Discretion
 from agents.web_surfer.text import neutral, one_line
+from agents.web_surfer.watching import look_at
 from orchestrator.agent import Json, Observation, Source
 from orchestrator.errors import ToolFailed
 from sandbox.egress import VERDICT_HEADER
@@ -41,6 +43,7 @@ class Device:
         self.branch = branch
         self.reader = Reader()
         self.gate = Gate(ports)
+        self.discretion = Discretion(self.gate)
         self.tabs = Tabs(browser, branch, self.reader, self.gate, storage)
         self.downloads = Downloads(ports, browser.settings.max_download_bytes)
         self.looked_at = ""
@@ -112,11 +115,15 @@ class Device:
             said.extend(await load(page, url, self.browser.settings.goto_seconds))
             await self.tabs.settle(since)
 
-        try:
-            await self.tabs.race(whole())
-        except browser_error() as error:
-            if not self.tabs.downloads:
-                raise ToolFailed(self._why_not_loaded(url, str(error))) from error
+        with self.gate.watching(page, "the URL") as doing:
+            doing.leaving = True
+            try:
+                await self.tabs.race(whole())
+            except browser_error() as error:
+                if doing.fault is None and not self.tabs.downloads:
+                    raise ToolFailed(self._why_not_loaded(url, str(error))) from error
+        if doing.fault is not None:
+            raise doing.fault
         return await self.show(said)
 
     async def travel(self, way: Literal["back", "forward"]) -> Observation:
@@ -150,6 +157,8 @@ class Device:
                 "it says yes to a confirmation"
             )
             await self.gate.ask(details)
+        if accept and text:
+            await self.discretion.say(text, page.url, "prompt dialog")
         with self.gate.watching(page, "dialog") as doing:
             await self.tabs.answer_dialog(accept=accept, text=text)
             await self.tabs.race(self.tabs.settle(since))
@@ -166,11 +175,18 @@ class Device:
         outline = None if self.tabs.dialog is not None else await self._outline(page)
         if outline is not None and outline.content_type == PDF:
             self.tabs.notes += await self.downloads.keep_displayed(page)
-        url = page.url
+        url, wall = page.url, None
+        if outline is not None:
+            look = await look_at(page, self.reader, self.gate)
+            wall = look.wall
+            self.tabs.notes += look.notes
         lines = [] if outline is None else fit(outline, self.browser.settings.observation_chars)
         header = await self._header(page, outline, lines)
+        if wall is not None:
+            header.insert(2, f"in the way: {wall.kind} ({wall.why})")
         self._shown, self._shown_url = lines, url
         self._standing = await self._snapshot(outline)
+        self._standing["wall"] = wall.kind if wall is not None else ""
         text = neutral("\n".join([*header, "---", *lines] if lines else header))
         return Observation(
             text=text,

@@ -1,7 +1,7 @@
 """Holds back what cannot be undone until it is approved: acts before they begin, and requests that
 an act turns out to cause, with what they really send.
 
-Knows the policy only as the injected `approve`.
+Knows the policy only as the injected `approve`, and hosts by what the run's `Trust` holds.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
-from agents.web_surfer.approving import Act, why_ask
+from agents.web_surfer.act_words import firm_verb, verb_in_url
+from agents.web_surfer.approving import SAFE_METHODS, Act, why_ask
+from agents.web_surfer.attempts import Logins
+from agents.web_surfer.browser import browser_error
 from agents.web_surfer.ports import Ports
 from agents.web_surfer.text import neutral, one_line
 from orchestrator.errors import QuaestorError, ToolFailed
@@ -22,54 +25,77 @@ from orchestrator.errors import QuaestorError, ToolFailed
 if TYPE_CHECKING:
     from agents.web_surfer.browser import Frame, Page, Request
 
-NOT_GATED = frozenset({"ping", "beacon", "cspviolationreport"})
+PINGS = frozenset({"ping", "beacon", "cspviolationreport"})
+ASKED_FOR = frozenset({"document", "xhr", "fetch"})
 MAX_FIELDS = 60
 
 
 @dataclass
 class Doing:  # no slots: playwright writes an attribute on the owner of a handler
-    """The act under way. `context` is the tool call's own, for questions asked on its behalf;
-    `granted` says that the act itself was asked about."""
+    """An act and what follows from it. `context` is the tool call's own, for questions asked on its
+    behalf; `granted` are the hosts that a consent to the act itself covers."""
 
     page: Page
     element: str
     context: contextvars.Context
-    granted: bool = False
+    granted: frozenset[str] = frozenset()
+    login: str = ""
+    sent: bool = False
+    leaving: bool = False
     navigated: bool = False
     fault: QuaestorError | None = None
 
     def note_navigation(self, frame: Frame) -> None:
-        """What a new document sends by itself is not what the act was about."""
-        if frame == self.page.main_frame:
+        """What a new document sends by itself is not what the act was about. A change of the
+        address within the same document is none."""
+        if frame == self.page.main_frame and self.leaving:
             self.navigated = True
+
+    def note_request(self, request: Request) -> None:
+        """An act that sends something is an attempt, whatever comes of it."""
+        self.sent = self.sent or request.resource_type in ASKED_FOR
+        if request.resource_type == "document" and _frame(request) == self.page.main_frame:
+            self.leaving = True
 
 
 @dataclass(slots=True)
 class Gate:
-    """`posted_to` are the hosts that may be sent to without asking again; `chatty` those that
-    pages send to by themselves; `asking` counts the requests that are held."""
+    """`chatty` are the addresses (host, path) that pages send to by themselves; `asking` counts
+    the requests that are held; `notes` is what the model should be told."""
 
     ports: Ports
-    posted_to: set[str] = field(default_factory=set)
-    chatty: set[str] = field(default_factory=set)
+    chatty: set[tuple[str, str]] = field(default_factory=set)
     asking: int = 0
+    notes: list[str] = field(default_factory=list)
+    logins: Logins = field(init=False)
+    done: Doing | None = None
     _doing: Doing | None = None
-    _granted: bool = False
+    _granted: frozenset[str] = frozenset()
+    _login: str = ""
+
+    def __post_init__(self) -> None:
+        self.logins = Logins(self.ports.trust)
 
     async def approve(self, act: Act) -> None:
         """Ask before an irreversible act; raises ToolFailed when it is not approved."""
-        self._granted = False
-        why = why_ask(act, self.posted_to)
-        if why is None:
-            return
-        await self.ask(act.details(why))
-        self.posted_to.add(act.host if act.submits else urlsplit(act.page).netloc)
+        self._granted, self._login = frozenset(), ""
+        cleared = self.logins.is_cleared(act)
+        if act.sends_password:
+            self.logins.check(act.here)
+            self._login = act.here
+        why = why_ask(act, self._posted_to(act.host), login_is_cleared=cleared)
+        why = why or self._why_not_tell(act)
+        if why is not None:
+            await self._put(act.details(why))
+        if why is not None or cleared:
+            self._granted = frozenset({act.host, act.here})
+            self.ports.trust.note("posted", act.host if act.submits else act.here)
 
     async def ask(self, details: dict[str, Any]) -> None:
         """Ask about the act that comes next. What the policy raises passes through."""
-        self._granted = False
+        self._granted, self._login = frozenset(), ""
         await self._put(details)
-        self._granted = True
+        self._granted = frozenset(urlsplit(details[name]).netloc for name in ("url", "page"))
 
     async def _put(self, details: dict[str, Any]) -> None:
         if not await self.ports.approve(details):
@@ -77,52 +103,116 @@ class Gate:
                 f"not approved: {details['action']} on {details['url']} ({details['why']})"
             )
 
+    def _posted_to(self, host: str) -> frozenset[str]:
+        return frozenset({host}) if self.ports.trust.knows("posted", host) else frozenset()
+
+    def _why_not_tell(self, act: Act) -> str | None:
+        trust = self.ports.trust
+        if not act.submits or act.host == act.here or trust.may_be_told(act.host):
+            return None
+        private = trust.private(act.host)
+        filled = any(field.get("filled") for field in act.fields)
+        if not private or not filled:
+            return None
+        return f"it sends what was typed to {act.host}, after reading {_listed(private)}"
+
     @contextmanager
     def watching(self, page: Page, element: str) -> Iterator[Doing]:
         """While an act is under way its requests are looked at."""
-        doing = Doing(page, element, contextvars.copy_context(), self._granted)
-        self._doing, self._granted = doing, False
+        context = contextvars.copy_context()
+        doing = Doing(page, element, context, self._granted, self._login)
+        self._doing, self._granted, self._login = doing, frozenset(), ""
+        self._let_go()
         page.on("framenavigated", doing.note_navigation)
+        self.done = doing
         try:
             yield doing
         finally:
             self._doing = None
-            page.remove_listener("framenavigated", doing.note_navigation)
+
+    def _let_go(self) -> None:
+        if self.done is not None:
+            self.done.page.remove_listener("framenavigated", self.done.note_navigation)
 
     async def lets_through(self, request: Request) -> bool:
-        """Whether a request that changes something may be sent; the first one to a host that an
-        act of ours causes is asked about."""
-        host, doing = urlsplit(request.url).netloc, self._doing
-        if doing is None or request.resource_type in NOT_GATED:
-            self.chatty.add(host)
+        """Whether a request may be sent. What an act causes and nobody has consented to is asked
+        about; what comes when the act is long over is turned away."""
+        doing = self._doing
+        why = self._why_hold(request)
+        if why is None:
+            if doing is not None:
+                doing.note_request(request)
             return True
-        if host in self.posted_to:
-            return True
-        own = _same_site(host, doing.page)
-        quiet = doing.navigated or doing.granted or host in self.chatty or not own
-        if request.resource_type != "document" and quiet:
-            return True
+        if doing is None or request.resource_type in PINGS:
+            if request.resource_type not in PINGS:
+                place = one_line(neutral(request.url.partition("?")[0]), 120)
+                self.notes.append(f"held back: {request.method} {place} ({why})")
+            return False
+        return await self._consented(request, doing, why)
+
+    async def _consented(self, request: Request, doing: Doing, why: str) -> bool:
         self.asking += 1
         try:
             await asyncio.create_task(
-                self._put(_request_details(request, doing)), context=doing.context
+                self._put(_request_details(request, doing, why)), context=doing.context
             )
         except QuaestorError as fault:
             doing.fault = fault
             return False
         finally:
             self.asking -= 1
-        self.posted_to.add(host)
+        host = urlsplit(request.url).netloc
+        if request.method not in SAFE_METHODS:
+            self.ports.trust.note("posted", host)
+        doing.granted |= {host}
+        doing.note_request(request)
         return True
 
+    def _why_hold(self, request: Request) -> str | None:
+        parts, doing = urlsplit(request.url), self._doing
+        covered = doing is not None and parts.netloc in doing.granted
+        if request.method in SAFE_METHODS:
+            return None if doing is None or covered else _why_hold_get(request, doing)
+        if request.resource_type in PINGS:
+            return "it is telemetry" if doing is not None and not doing.navigated else None
+        first = f"it is the first {request.method} to {parts.netloc}"
+        if covered:
+            return None
+        if self.ports.trust.knows("posted", parts.netloc):
+            verb = firm_verb(parts.path)
+            return f'its address says "{verb}"' if verb and self._is_caused(request) else None
+        if request.resource_type == "document":
+            return first
+        if not self._is_caused(request):
+            self.chatty.add((parts.netloc, parts.path))
+            signed_in = self.ports.trust.knows("private", parts.netloc)
+            return first if signed_in and not _same_site(request) else None
+        known = (parts.netloc, parts.path) in self.chatty
+        return None if known and not _is_mutation(request) else first
 
-def _request_details(request: Request, doing: Doing) -> dict[str, Any]:
+    def _is_caused(self, request: Request) -> bool:
+        """Whether an act may be behind it: the page has not been left since."""
+        doing = self._doing or self.done
+        if doing is None or doing.navigated:
+            return False
+        frame = _frame(request)
+        return self._doing is not None or (frame is not None and frame.page == doing.page)
+
+
+def _why_hold_get(request: Request, doing: Doing) -> str | None:
+    if doing.navigated:
+        return None
+    verb = verb_in_url(request.url)
+    return f'its address says "{verb}"' if verb else None
+
+
+def _request_details(request: Request, doing: Doing, why: str) -> dict[str, Any]:
     body = request.post_data or ""
     pairs = parse_qsl(body, keep_blank_values=True)[:MAX_FIELDS] if "=" in body else []
-    fields = [{"name": one_line(name), "value": one_line(value, 200)} for name, value in pairs]
+    fields = [{"name": one_line(name), "value": _value(name, value)} for name, value in pairs]
     return {
         "action": "send",
-        "why": f"it is the first {request.method} to {urlsplit(request.url).netloc}",
+        "why": why,
         "method": request.method,
         "url": neutral(request.url),
         "page": neutral(doing.page.url),
@@ -131,7 +221,26 @@ def _request_details(request: Request, doing: Doing) -> dict[str, Any]:
     }
 
 
-def _same_site(host: str, page: Page) -> bool:
-    """Telemetry of third parties is not what an act is about."""
-    own = urlsplit(page.url).netloc.partition(":")[0].split(".")[-2:]
-    return host.partition(":")[0].split(".")[-2:] == own
+def _value(name: str, value: str) -> str:
+    return "(masked)" if "pass" in name.lower() or name.lower() == "pw" else one_line(value, 200)
+
+
+def _is_mutation(request: Request) -> bool:
+    """One GraphQL address takes questions and changes alike."""
+    return "mutation" in (request.post_data or "")[:2000]
+
+
+def _frame(request: Request) -> Frame | None:
+    try:
+        return request.frame
+    except browser_error():
+        return None  # the request opens a page that does not exist yet
+
+
+def _same_site(request: Request) -> bool:
+    frame = _frame(request)
+    return frame is not None and urlsplit(frame.url).netloc == urlsplit(request.url).netloc
+
+
+def _listed(private: frozenset[str]) -> str:
+    return ", ".join(sorted(private))

@@ -27,10 +27,10 @@ PAGE_SECONDS = 10.0
 MAX_FRAMES = 25
 MAX_FRAME_DEPTH = 4
 STALE_TRIES = 2
-_PARTS = ("looks.js", "names.js", "outline.js", "reading.js", "acting.js")
+_PARTS = ("looks.js", "names.js", "outline.js", "reading.js", "acting.js", "intent.js", "signs.js")
 _EXPORTS = (
     "outline refOf nodeOf adopt aimAt isAt boxOf kindOf scrollOne localItems mark settled "
-    "intent intentAt enterIntent markdown tables tableAround tableRows"
+    "intent intentAt focusIntent signs markdown tables tableAround tableRows"
 )
 
 
@@ -133,15 +133,19 @@ class Reader:
         """Call one function of the walker of the page's main frame."""
         return await self._ask(page.main_frame, name, *arguments)
 
-    async def ask_frames(self, page: Page, name: str) -> list[Any]:
+    async def ask_frames(self, page: Page, name: str, *arguments: Any) -> list[Any]:
         """Call one function in every frame; frames that do not answer are left out."""
         answers = []
         for frame in page.frames[:MAX_FRAMES]:
             try:
-                answers.append(await self._ask(frame, name))
+                answers.append(await self._ask(frame, name, *arguments))
             except (TimeoutError, browser_error()):
                 continue
         return answers
+
+    async def ask_frame(self, frame: Frame, name: str) -> Any:
+        """Call one function of the walker of one frame."""
+        return await self._ask(frame, name)
 
     async def mark(self, page: Page, refs: list[int]) -> JSHandle:
         """Draw the numbers over the page; calling the handle's function takes them away."""

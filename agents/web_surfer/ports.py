@@ -6,9 +6,11 @@ Without them it fails closed: nothing risky is approved, nothing is saved, nothi
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from agents.web_surfer.provenance import Trust
+from agents.web_surfer.secrets import Vault
 from orchestrator.errors import ToolFailed
 
 Approve = Callable[[dict[str, Any]], Awaitable[bool]]
@@ -39,9 +41,12 @@ def keep_no_image(content: bytes) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """`approve` may answer or raise; `save` returns the workspace path; `keep_image` the sha256."""
+    """`approve` may answer or raise; `save` returns the workspace path; `keep_image` the sha256.
+    `trust` is shared by all branches of a run, `secrets` are typed and masked by name."""
 
     approve: Approve = approve_nothing
     save: Save = save_nowhere
     load: Load = load_nothing
     keep_image: KeepImage = keep_no_image
+    trust: Trust = field(default_factory=Trust)
+    secrets: Vault = field(default_factory=Vault)

@@ -1,5 +1,4 @@
-// The page as markdown, tables as rows, and what an action is about to do: for reading, extracting
-// and asking for approval.
+// The page as markdown and tables as rows: for reading and extracting.
 function markdown() {
   const out = [];
   const root = document.body || document.documentElement;
@@ -103,42 +102,4 @@ function tables() {
 function tableAround(el) {
   const table = el.closest(TABLES) || el.querySelector(TABLES);
   return table ? tableRows(table) : null;
-}
-
-// What a click or Enter on `el` is about to do, in facts and not in the page's words alone.
-function intent(el) {
-  const target = el.closest('button,a,input,label,[role=button],[role=link],[role=menuitem]') || el;
-  const form = target.form || (target.control && target.control.form) || el.closest('form');
-  const submits = Boolean(form) && isSubmitter(target);
-  const name = nameOf(target, readableText(target, rootContext())).slice(0, 200);
-  return {
-    name, role: roleOf(target), submits, saves: Boolean(el.closest('a[download]')),
-    href: target.localName === 'a' ? target.href : '',
-    form: form ? describeForm(form, submits ? target : null) : null,
-  };
-}
-
-function intentAt(x, y) {
-  const el = deepestAt(x, y);
-  return el ? intent(el) : null;
-}
-
-function isSubmitter(el) {
-  if (el.localName === 'button') return el.type === 'submit';
-  return el.localName === 'input' && ['submit', 'image'].includes(el.type);
-}
-
-function describeForm(form, submitter) {
-  const get = (name) => HTMLFormElement.prototype.getAttribute.call(form, name);
-  const own = submitter && submitter.getAttribute('formmethod');
-  const action = (submitter && submitter.getAttribute('formaction')) || get('action') || '';
-  return {
-    method: (own || get('method') || 'get').toUpperCase(),
-    url: new URL(action, document.baseURI).href,
-    fields: [...form.elements].filter((field) => field.name || field.value).slice(0, 60).map((field) => ({
-      name: field.name || '', type: field.type || '',
-      autocomplete: field.getAttribute('autocomplete') || '',
-      value: field.type === 'password' ? '(masked)' : String(field.value || '').slice(0, 200),
-    })),
-  };
 }

@@ -3,11 +3,14 @@ browser, pictures. Marks no tools and asks no permission."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import csv
+import html
 import io
+import re
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from agents.web_surfer.acting import Hand
 from agents.web_surfer.browser import browser_error
@@ -15,6 +18,7 @@ from agents.web_surfer.device import Device
 from agents.web_surfer.html_text import readable_html
 from agents.web_surfer.http_client import Answer, check_scheme, send
 from agents.web_surfer.outline import Line
+from agents.web_surfer.provenance import named_urls
 from agents.web_surfer.search import Hit
 from agents.web_surfer.text import neutral, neutral_document, one_line, safe_name
 from orchestrator.agent import Observation, Source
@@ -26,6 +30,13 @@ if TYPE_CHECKING:
 PAGE_CHARS = 8_000
 FETCH_CHARS = 2 * 1024 * 1024
 PICTURE_MS = 8_000
+POLL_SECONDS = 0.1
+MAX_LINKS = 4_000
+_HREF = re.compile(
+    r"""<(?:a|area)\b[^<>]{0,2000}?\bhref\s*=\s*(?:"([^"]{1,2000})"|'([^']{1,2000})'|([^\s<>"']+))""",
+    re.I,
+)
+SHOWN_TEXT = "() => document.body ? document.body.innerText : ''"
 HTML_TYPES = ("text/html", "application/xhtml+xml")
 TEXT_TYPES = ("text/", "application/json", "application/xml", "application/xhtml+xml")
 
@@ -77,6 +88,7 @@ async def fetch(device: Device, url: str, page: int) -> Observation:
     if answer.status >= 400:
         raise ToolFailed(f"{one_line(answer.url, 200)} answered with HTTP {answer.status}")
     if answer.media_type.startswith(TEXT_TYPES):
+        device.ports.trust.note_links([answer.url, *links_in(answer)])
         title, text = await readable(answer)
         return paged(answer.url, title, text, page)
     if answer.cut:
@@ -84,6 +96,19 @@ async def fetch(device: Device, url: str, page: int) -> Observation:
     name = safe_name(urlsplit(answer.url).path.rsplit("/", 1)[-1])
     said = await device.downloads.keep(name, answer.content, answer.media_type)
     return Observation(text=said, source=Source(kind="url", ref=answer.url))
+
+
+def links_in(answer: Answer) -> list[str]:
+    """The links of a page, or the URLs of a plain text, as the server wrote them."""
+    text = answer.text[:FETCH_CHARS]
+    if answer.media_type not in HTML_TYPES:
+        return named_urls(text)[:MAX_LINKS]
+    hrefs = (html.unescape(a or b or c).strip() for a, b, c in _HREF.findall(text))
+    found = []
+    for href in hrefs:
+        with contextlib.suppress(ValueError):
+            found.append(urljoin(answer.url, href))
+    return found[:MAX_LINKS]
 
 
 def listed(hits: list[Hit], provider: str, query: str) -> Observation:
@@ -113,6 +138,9 @@ async def table(device: Device, hand: Hand, ref: int | None) -> Observation:
 
 async def marked_picture(device: Device, page: Page) -> bytes:
     """The viewport as PNG with the numbers drawn over the controls."""
+    seen = await device.reader.read(page, everything=True)
+    if device.ports.secrets.shows("\n".join(line.text for line in seen.lines)):
+        raise ToolFailed("secret_refused: the page shows a secret, so no picture is taken of it")
     seen = await device.reader.read(page)
     marks = [ref for ref, found in seen.refs.items() if found.role not in ("text", "image")]
     drawn = await device.reader.mark(page, marks)
@@ -149,11 +177,11 @@ async def table_rows(hand: Hand, ref: int | None) -> list[list[str]]:
 
 async def appears(page: Page, text: str, seconds: float, gone: bool) -> bool:
     """Wait until words are on the page (or gone); false when the time is over."""
-    script = "([t, gone]) => document.body.innerText.toLowerCase().includes(t) !== gone"
-    try:
-        await page.wait_for_function(
-            script, arg=[text.lower(), gone], timeout=seconds * 1000, polling=100
-        )
-    except browser_error():
-        return False
-    return True
+    wanted = text.lower()
+    with contextlib.suppress(TimeoutError, browser_error()):
+        async with asyncio.timeout(seconds):
+            # Compared here: a page could listen to what is asked in it.
+            while (wanted in (await page.evaluate(SHOWN_TEXT)).lower()) is gone:  # noqa: ASYNC110 - a page gives no sign of its own
+                await asyncio.sleep(POLL_SECONDS)
+            return True
+    return False

@@ -70,6 +70,12 @@ def make_search(settings: SearchSettings, credential: Credential) -> SearchProvi
             return DuckDuckGo(credential, settings.url or DUCKDUCKGO)
 
 
+def search_host(settings: SearchSettings) -> str:
+    """The host that is told the queries."""
+    own = {"brave": BRAVE, "tavily": TAVILY, "duckduckgo": DUCKDUCKGO}
+    return urlsplit(settings.url or own.get(settings.provider, "")).netloc
+
+
 @dataclass(frozen=True, slots=True)
 class SearXNG:
     """An instance of one's own with the JSON format switched on."""

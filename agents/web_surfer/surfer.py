@@ -6,6 +6,7 @@ Thin on purpose: how it is done stands in `acting`, what surrounds an action in 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Literal
@@ -28,13 +29,14 @@ from agents.web_surfer.reading import (
     table,
     with_scheme,
 )
-from agents.web_surfer.search import SearchProvider, SearchSettings, make_search
+from agents.web_surfer.search import SearchProvider, SearchSettings, make_search, search_host
 from agents.web_surfer.text import one_line, safe_name
 from orchestrator.agent import Json, Observation
 from orchestrator.errors import ToolFailed
 
 MAX_HITS = 20
 MAX_WAIT_SECONDS = 60.0
+ACTING_KEYS = frozenset({"Enter", "NumpadEnter", "Space"})
 
 
 class Filling(BaseModel):
@@ -127,14 +129,18 @@ class WebSurfer:
     async def goto(self, url: str) -> Observation:
         """Open a URL in the active tab."""
         await self._device.ready()
-        return await self._device.open_url(with_scheme(url))
+        whole = with_scheme(url)
+        await self._device.discretion.follow(whole, "open")
+        return await self._device.open_url(whole)
 
     @tool(direct=True)
     async def search(self, query: str, count: int = 8) -> Observation:
         """Search the web: titles, URLs and snippets. Then open a result with goto or fetch."""
         if not self._device.browser.settings.policy.enabled:
             raise ToolFailed("the web is switched off for this run")
+        await self._device.discretion.search(query, search_host(self._search_settings))
         hits = await self._search.search(query, max(1, min(count, 20)))
+        self._device.ports.trust.note_links(hit.url for hit in hits)
         if not hits:
             return Observation(text=f"no results for {query!r}", failed=True)
         return listed(hits, self._search_settings.provider, query)
@@ -142,6 +148,7 @@ class WebSurfer:
     @tool(direct=True)
     async def fetch(self, url: str, page: int = 1) -> Observation:
         """Read a URL as text without the browser: quick, but without scripts or cookies."""
+        await self._device.discretion.follow(with_scheme(url), "fetch")
         return await fetch(self._device, url, page)
 
     @tool()
@@ -193,23 +200,23 @@ class WebSurfer:
         """Type into a field; clear=False appends. submit=True presses Enter afterwards."""
         await self._device.ready()
         hand = await self._device.hand()
-        await hand.element(ref)
-        typed = await self._device.do(
-            lambda hand: hand.type_text(ref, text, clear=clear), element=hand.named(ref)
-        )
+        writing = await self._device.discretion.writing(hand, ref, text, clear=clear)
+        typed = await self._device.do(writing, element=hand.named(ref))
         if not submit or self._device.tabs.dialog is not None:
             return typed
-        await self._approve_enter()
+        await self._approve_key("Enter")
         return await self._device.do(lambda hand: hand.press("Enter"), element=hand.named(ref))
 
     @tool(risk="write", effect="ambiguous")
     async def fill_form(self, fields: list[Filling]) -> Observation:
         """Type into several fields at once, without submitting."""
         await self._device.ready()
+        own, discretion = await self._device.hand(), self._device.discretion
+        writings = [await discretion.writing(own, f.ref, f.text, clear=True) for f in fields]
 
         async def fill(hand: Hand) -> None:
-            for filling in fields:
-                await hand.type_text(filling.ref, filling.text, clear=True)
+            for writing in writings:
+                await writing(hand)
 
         return await self._device.do(fill)
 
@@ -227,8 +234,10 @@ class WebSurfer:
         hand = await self._device.hand()
         if ref is not None:
             await (await hand.element(ref)).focus()
-        if {"Enter", "NumpadEnter"} & set(keys.split()):
-            await self._approve_enter()
+        for place in {frame.url for frame in hand.page.frames if frame.url.startswith("http")}:
+            await self._device.discretion.press(keys, place)
+        for key in ACTING_KEYS & set(re.split(r"[\s+]", f" {keys} ")):
+            await self._approve_key(key)
         return await self._device.do(lambda hand: hand.press(keys))
 
     @tool()
@@ -241,7 +250,14 @@ class WebSurfer:
     async def drag(self, source: int, target: int, place: Place = "center") -> Observation:
         """Drag one element onto another, or before or after it in a list."""
         await self._device.ready()
-        return await self._device.do(lambda hand: hand.drag(source, target, place))
+        hand = await self._device.hand()
+        for ref in (source, target):
+            intent = await hand.reader.call(await hand.element(ref), "intent")
+            act = Act.from_intent("drag", hand.page.url, hand.named(ref), intent)
+            await self._device.gate.approve(act)
+        return await self._device.do(
+            lambda hand: hand.drag(source, target, place), element=hand.named(target)
+        )
 
     @tool()
     async def scroll(
@@ -365,11 +381,13 @@ class WebSurfer:
         """List the files that were downloaded."""
         return Observation(text="\n".join(self._device.downloads.saved) or "nothing was downloaded")
 
-    async def _approve_enter(self) -> None:
+    async def _approve_key(self, key: str) -> None:
+        """Ask about what Enter or Space does to the element that has the focus."""
         page = await self._device.page()
-        intents = await self._device.reader.ask_frames(page, "enterIntent")
-        for intent in intents:
-            if intent is not None:
-                act = Act.from_intent("press Enter", page.url, one_line(intent["name"]), intent)
+        enter = key in ("Enter", "NumpadEnter")
+        for intent in await self._device.reader.ask_frames(page, "focusIntent", enter):
+            if intent is not None and intent["pressed"]:
+                element = one_line(" ".join(intent["names"][:1]))
+                act = Act.from_intent(f"press {key}", page.url, element, intent)
                 await self._device.gate.approve(act)
                 return

@@ -242,9 +242,7 @@ class Tabs:  # no slots: playwright writes an attribute on the owner of a handle
 
     async def _guard(self, route: Route, request: Request) -> None:
         try:
-            passes = request.method in ("GET", "HEAD", "OPTIONS") or await self.gate.lets_through(
-                request
-            )
+            passes = await self.gate.lets_through(request)
             if not passes:
                 self._turned_away.add(request)
             await (route.continue_() if passes else route.abort("aborted"))

@@ -53,6 +53,10 @@ OnlyHost = Annotated[
     list[str] | None,
     typer.Option("--only-host", metavar="H", help="The browser reaches these hosts only."),
 ]
+TellHost = Annotated[
+    list[str] | None,
+    typer.Option("--tell-host", metavar="H", help="It may be told what was read in files."),
+]
 NoWeb = Annotated[bool, typer.Option("--no-web", help="No browser at all.")]
 CodeHost = Annotated[
     list[str] | None, typer.Option("--code-host", metavar="H", help="A host that code may reach.")
@@ -122,6 +126,7 @@ FLAGS = {
     "models.base_url": "--base-url",
     "web.allow_hosts": "--allow-host",
     "web.only_hosts": "--only-host",
+    "web.tell_hosts": "--tell-host",
     "sandbox.code_hosts": "--code-host",
     "sandbox.launcher": "--sandbox",
     "approvals": "--approvals",
