@@ -42,12 +42,20 @@ ROSTER: Mapping[str, Factory] = {
     "Toolbox": lambda parts: Toolbox(parts.settings.tools.add),
 }
 
+PARTS: Mapping[str, tuple[str, ...]] = {
+    "websurfer": ("WebSurfer",),
+    "filesurfer": ("FileSurfer",),
+    "coder": ("Coder", "ComputerTerminal"),
+}
+"""What `--without` leaves out: without a Coder there is nothing that the terminal could run."""
+
 
 def assemble(parts: Parts) -> dict[str, Agent]:
     """The team of a run: the roster without what is switched off, plus agents by configuration.
     Raises UsageError for a class that cannot be loaded."""
     settings = parts.settings
     absent = {name for name, agent in settings.agents.items() if not agent.enabled}
+    absent |= {name for part in settings.without for name in PARTS.get(part, ())}
     if not settings.web.enabled:
         absent.add("WebSurfer")
     if not parts.person_present:

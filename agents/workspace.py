@@ -15,10 +15,9 @@ from functools import partial
 from pathlib import PurePosixPath
 
 from agents.open_box import WayOut, bound, open_box
-from orchestrator.agent import Artifact, CodeArtifact, Effect, Observation, Source
+from orchestrator.agent import CODE_OUTPUT, Artifact, CodeArtifact, Effect, Observation, Source
 from orchestrator.blobs import Blobs
 from orchestrator.errors import QuaestorError, SandboxFailed, ToolFailed
-from orchestrator.outcome import CODE_OUTPUT
 from sandbox.base import Box, Result, SandboxSettings
 
 MAX_STORED_BYTES = 64 << 20

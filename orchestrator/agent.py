@@ -18,6 +18,8 @@ Effect = Literal["idempotent", "ambiguous"]
 SourceKind = Literal["url", "path", "tool", "human"]
 Approvals = Literal["ask-all", "ask-risky", "deny-risky", "allow-all"]
 ReportStatus = Literal["done", "failed", "blocked", "needs_human"]
+CODE_OUTPUT = "code output"
+"""How the locator of what a program has printed begins."""
 Json = Any
 """A value that JSON can hold: None, bool, int, float, str, list, dict."""
 

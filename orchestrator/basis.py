@@ -78,6 +78,12 @@ def atoms(text: str) -> list[str]:
     return list(dict.fromkeys(piece for _, piece in sorted(found)))
 
 
+def holds(text: str, piece: str) -> bool:
+    """Whether a text literally holds a piece of another: a number by its value, a date by its
+    day, words without regard to case, spacing and emphasis."""
+    return _holds(text, piece, frozenset(), exact=True)
+
+
 def _basis(rests_on: Sequence[SourceText]) -> Basis:
     kinds = {source.computed for source in rests_on}
     if not kinds:

@@ -52,6 +52,15 @@ async def run_branches(
                 raise stop
 
 
+def in_turn(after: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """The same branches, one at a time: each also waits for the one before it, in the first
+    order that keeps what they wait for."""
+    order: list[str] = []
+    while len(order) < len(after):
+        order.append(next(n for n in after if n not in order and set(after[n]) <= set(order)))
+    return {name: tuple(order[:place][-1:]) for place, name in enumerate(order)}
+
+
 def _most_telling(errors: BaseExceptionGroup[BaseException]) -> BaseException:
     ours = [error for error in errors.exceptions if isinstance(error, QuaestorError)]
     return ours[0] if ours else errors.exceptions[0]

@@ -14,9 +14,9 @@ from collections.abc import Iterable
 from orchestrator.agent import Assignment, Evidence, Report
 from orchestrator.canonical import canonical
 from orchestrator.events import TaskReceived
-from orchestrator.ledger import Fact, LeadReply
+from orchestrator.ledger import Fact, LeadReply, PlainReply
 from orchestrator.models.llm import Message, OutputSchema, Request
-from orchestrator.policy import tried
+from orchestrator.policy import is_without, tried
 from orchestrator.prompt_files import render
 from orchestrator.state import State, Turn
 
@@ -38,11 +38,13 @@ METADATA = re.compile(
     re.I | re.M | re.S,
 )
 OUR_TAGS = re.compile(
-    r"<(\s*/?\s*)(untrusted|report|task|attachments|roster|earlier|ledger|facts|note|ask"
+    r"<(\s*/?\s*)(untrusted|report|task|answer|attachments|roster|earlier|ledger|facts|note|ask"
     r"|instructions?|tools?|tool_call|tool_result|schema)\b",
     re.I,
 )
 SCHEMA = OutputSchema(name="lead_reply", json_schema=LeadReply.model_json_schema())
+PLAIN = OutputSchema(name="lead_reply", json_schema=PlainReply.model_json_schema())
+"""Without the ledgers: who does what next, or the answer."""
 
 
 def lead_request(state: State, retries: Iterable[tuple[str, tuple[str, ...]]] = ()) -> Request:
@@ -52,13 +54,14 @@ def lead_request(state: State, retries: Iterable[tuple[str, tuple[str, ...]]] = 
         messages.append(Message(role="assistant", content=text[:ECHO_CHARS] or "(empty)"))
         said = render("retry", problems="\n".join(f"- {problem}" for problem in problems))
         messages.append(Message(role="user", content=said))
-    return Request(role="lead", messages=tuple(messages), output=SCHEMA)
+    return Request(role="lead", messages=tuple(messages), output=_schema(state))
 
 
 def conversation(state: State) -> list[Message]:
     """System, task, and every round since the last compaction, up to the newest ask."""
     task = _task(state)
-    system = render("lead", schema=canonical(SCHEMA.json_schema))
+    name = "lead_plain" if is_without(state, "ledger") else "lead"
+    system = render(name, schema=canonical(_schema(state).json_schema))
     messages = [Message(role="system", content=system)]
     opening = [_head(task)]
     turns = state.turns
@@ -67,7 +70,7 @@ def conversation(state: State) -> list[Message]:
         turns = turns[state.compacted_upto :]
     before: Turn | None = None
     for turn in turns:
-        parts = [*opening, *_reports(state, before), *_notes(turn), _ask(turn)]
+        parts = [*opening, *_reports(state, before), *_notes(turn), _ask(state, turn)]
         messages.append(Message(role="user", content="\n".join(parts)))
         opening = []
         if turn.judged and turn is not state.turn:
@@ -79,6 +82,8 @@ def conversation(state: State) -> list[Message]:
 
 def compaction_due(state: State) -> int:
     """Up to which round the conversation should be folded into the ledger now; 0 for none."""
+    if is_without(state, "compaction"):
+        return 0
     chars = sum(len(message.content) for message in conversation(state))
     upto = len(state.turns) - KEPT_TURNS
     if chars <= COMPACT_AT * window_chars(state) or upto <= state.compacted_upto:
@@ -219,9 +224,13 @@ def _notes(turn: Turn) -> list[str]:
     return [f'<note by="{html.escape(note.by)}">{note.text}</note>' for note in turn.notes]
 
 
-def _ask(turn: Turn) -> str:
+def _schema(state: State) -> OutputSchema:
+    return PLAIN if is_without(state, "ledger") else SCHEMA
+
+
+def _ask(state: State, turn: Turn) -> str:
     if turn.ask in ("opening", "round"):
-        return render(turn.ask)
+        return render("next" if is_without(state, "ledger") else turn.ask)
     return render(turn.ask, detail="\n".join(f"- {line}" for line in turn.detail) or "- nothing")
 
 

@@ -19,7 +19,9 @@ from orchestrator.models.llm import Frozen, Trouble, Usage
 VERSION = 1
 OutcomeName = Literal["answered", "partial", "gave_up", "needs_human", "cancelled", "failed"]
 Basis = Literal["evidence", "computed", "mixed", "model_memory"]
-Ask = Literal["opening", "round", "replan", "gate", "unusable"]
+Ask = Literal["opening", "round", "replan", "gate", "unproven", "unusable"]
+Switch = Literal["ledger", "parallel", "verify", "compaction"]
+"""A part of the lead that can be switched off to see what it is worth."""
 
 
 class Attachment(Frozen):
@@ -81,6 +83,7 @@ class TaskReceived(Frozen):
     settings: dict[str, Any] = Field(default_factory=dict)
     window: int | None = None
     earlier: Earlier | None = None
+    without: tuple[Switch, ...] = ()
 
 
 class AnswerCheck(Frozen):
@@ -133,6 +136,18 @@ class LeadUnusable(Frozen):
     kind: Literal["LeadUnusable"] = "LeadUnusable"
     round: int
     problems: tuple[str, ...]
+
+
+class VoteCast(Frozen):
+    """A fresh look at the answer and the evidence itself. `proven` counts only with quotes that
+    the evidence holds; `unproven` says what is not shown; `unclear` is no vote at all."""
+
+    kind: Literal["VoteCast"] = "VoteCast"
+    round: int
+    ballot: int
+    verdict: Literal["proven", "unproven", "unclear"]
+    quotes: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
 
 
 class WorkAssigned(Frozen):
@@ -264,8 +279,9 @@ class Recorded(Frozen):
 
 
 class Outcome(Frozen):
-    """How a run ended, and what its answer rests on. `fault` and `fix` are set when the model's
-    endpoint ended it; `models` are the models whose replies it used."""
+    """How a run ended, and what its answer rests on. `verified` is None where no check was due,
+    False where it could not be had or did not hold. `fault` and `fix` are set when the model's
+    endpoint ended the run; `models` are the models whose replies it used."""
 
     run: str
     outcome: OutcomeName
@@ -273,6 +289,7 @@ class Outcome(Frozen):
     answer: str | None = None
     basis: Basis | None = None
     unsupported: tuple[str, ...] = ()
+    verified: bool | None = None
     evidence: tuple[Evidence, ...] = ()
     missing: tuple[str, ...] = ()
     limit: LimitHit | None = None
@@ -303,6 +320,7 @@ Event = Annotated[
     | RoundOpened
     | LeadReplied
     | LeadUnusable
+    | VoteCast
     | WorkAssigned
     | Reported
     | EvidenceFound

@@ -57,7 +57,7 @@ def read_reply(completion: Completion, roster: Sequence[str]) -> Reading:
 
 def read_text(text: str, roster: Sequence[str]) -> Reading:
     """As `read_reply`, from bare text."""
-    found = [_unwrapped(item) for item in _whole(text) or _objects(_bounded(text))]
+    found = [_unwrapped(item) for item in objects_in(text)]
     found = [item for item in found if DECISION_KEYS & item.keys()]
     if not found:
         return _unreadable("there is no JSON object of the asked shape in the reply")
@@ -66,6 +66,26 @@ def read_text(text: str, roster: Sequence[str]) -> Reading:
     if len(good) > 1:
         return _unreadable("the reply holds several different JSON objects; send exactly one")
     return good[0] if good else readings[-1]
+
+
+def objects_in(text: str) -> list[dict[str, Any]]:
+    """The JSON objects of a reply: the whole of it, or what stands in prose and fences."""
+    return _whole(text) or _objects(_bounded(text))
+
+
+def as_flag(value: Any) -> bool | None:
+    """True or false in any of its spellings, or None."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, (int, float)) and value in (0, 1):
+        return bool(value)
+    if isinstance(value, str):
+        word = value.strip().lower()
+        if word in TRUE_WORDS:
+            return True
+        if word in FALSE_WORDS:
+            return False
+    return None
 
 
 def _unreadable(problem: str) -> Reading:
@@ -202,7 +222,7 @@ def _coerced(item: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
         if flag not in item or item[flag] is None:
             item.pop(flag, None)
             continue
-        value = _flag(item[flag])
+        value = as_flag(item[flag])
         if value is None:
             problems.append(f"{flag}: must be true or false, not {item[flag]!r:.60}")
             item.pop(flag)
@@ -226,20 +246,6 @@ def _coerced(item: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     if isinstance(item.get("answer"), (int, float)) and not isinstance(item["answer"], bool):
         item["answer"] = str(item["answer"])
     return item, problems
-
-
-def _flag(value: Any) -> bool | None:
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, (int, float)) and value in (0, 1):
-        return bool(value)
-    if isinstance(value, str):
-        word = value.strip().lower()
-        if word in TRUE_WORDS:
-            return True
-        if word in FALSE_WORDS:
-            return False
-    return None
 
 
 def _as_list(value: Any) -> list[Any]:

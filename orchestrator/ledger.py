@@ -101,6 +101,15 @@ class LeadReply(Reply):
         return self.is_bad_verdict and bool((self.reason or "").strip()) and not working
 
 
+class PlainReply(Reply):
+    """What acts of a LeadReply: who does what next, or the answer."""
+
+    request_satisfied: bool = False
+    assignments: tuple[LeadAssignment, ...] = ()
+    answer: str | None = None
+    citations: tuple[Citation, ...] = ()
+
+
 class TaskLedger(Frozen):
     """Facts and plan. Items keep the order in which they were first written."""
 

@@ -5,6 +5,7 @@
         Consult  -> _consult      one model call, read into a LeadReply (again if unreadable)
         Delegate -> _delegate     agents work at the same time, or after each other
         Replan   -> _replan       remember what failed; the next Consult asks for a new plan
+        Verify   -> _verify       a fresh reader looks at the answer and the evidence itself
         Finish, GiveUp            the end
 
 State changes only by emitting events, and every event and step has a logical path as its key.
@@ -20,15 +21,10 @@ from dataclasses import dataclass, field
 
 from orchestrator import events as ev
 from orchestrator.agent import Agent, Assignment, Report
-from orchestrator.branches import run_branches
-from orchestrator.calls import RECORDED_FAULTS, call_model
-from orchestrator.context import (
-    brief,
-    compacted_text,
-    compaction_due,
-    lead_request,
-    withholdable,
-)
+from orchestrator.branches import in_turn, run_branches
+from orchestrator.calls import RECORDED_FAULTS
+from orchestrator.consulting import Counsel
+from orchestrator.context import brief, compacted_text, compaction_due
 from orchestrator.errors import (
     EndOfRecording,
     JournalError,
@@ -36,17 +32,25 @@ from orchestrator.errors import (
     ModelFault,
     Waiting,
 )
-from orchestrator.lead_reply import Reading, read_reply
-from orchestrator.ledger import LeadAssignment, LeadReply, addressed
+from orchestrator.ledger import LeadAssignment, addressed
 from orchestrator.limits import LimitHit, Limits, first_hit
-from orchestrator.models.llm import LLM, Completion, Usage
-from orchestrator.outcome import build_outcome, check_reply, ending_of, ending_of_error
-from orchestrator.policy import Consult, Delegate, Finish, GiveUp, Replan, next_move, objections
+from orchestrator.models.llm import LLM, Usage
+from orchestrator.outcome import build_outcome, ending_of, ending_of_error
+from orchestrator.policy import (
+    Consult,
+    Delegate,
+    Finish,
+    GiveUp,
+    Replan,
+    Verify,
+    is_without,
+    next_move,
+)
 from orchestrator.recorder import Recorder
 from orchestrator.state import State, newest_code
+from orchestrator.strategy import strategy_of
+from orchestrator.verifying import cast_vote
 from orchestrator.work import Consent, Work
-
-LEAD_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +93,14 @@ class Orchestrator:
 
     async def _rounds(self) -> Finish | GiveUp:
         while True:
-            match next_move(self.state, self.limits, self.state.elapsed_s):
+            decide = strategy_of(self.state).next_move
+            match next_move(self.state, self.limits, self.state.elapsed_s, decide):
                 case Consult() as consult:
                     await self._consult(consult)
                 case Delegate(assignments):
                     await self._delegate(assignments)
+                case Verify(ballot):
+                    await self._verify(ballot)
                 case Replan(reason, tried):
                     await self._replan(reason, tried)
                 case Finish() | GiveUp() as end:
@@ -116,45 +123,14 @@ class Orchestrator:
         await self._compact_if_due()
         number = len(self.state.turns) + 1
         await self._open_round(number, consult)
-        retries: list[tuple[str, tuple[str, ...]]] = []
-        for attempt in range(1, LEAD_TRIES + 1):
-            completion = await self._ask_lead(f"round/{number}/lead/{attempt}", retries)
-            reading = self._read(completion, first=attempt == 1)
-            if reading.reply is not None:
-                return await self._note_reply(number, reading.reply, attempt)
-            retries.append((completion.text, reading.problems))
-        unusable = ev.LeadUnusable(round=number, problems=retries[-1][1])
-        return await self.recorder.emit(f"round/{number}/lead", unusable)
+        counsel = Counsel(self.recorder, self.lead, strategy_of(self.state), list(self.team))
+        await self.recorder.emit(f"round/{number}/lead", await counsel.consult(number))
 
-    async def _note_reply(self, number: int, reply: LeadReply, tries: int) -> None:
-        satisfied = reply.request_satisfied
-        check = check_reply(reply, self.state, self.recorder.blobs) if satisfied else None
-        replied = ev.LeadReplied(round=number, reply=reply, tries=tries, check=check)
-        await self.recorder.emit(f"round/{number}/lead", replied)
-
-    async def _ask_lead(self, key: str, retries: list[tuple[str, tuple[str, ...]]]) -> Completion:
-        request = lead_request(self.state, retries)
-        try:
-            return await call_model(self.recorder, self.lead, key, request)
-        except ModelFault as fault:
-            if fault.kind == "bad_reply":
-                return Completion(text="")
-            if fault.kind != "content_filter":
-                raise
-            shown = withholdable(self.state)
-            if not shown:
-                return Completion(text="", finish="content_filter")
-        # Never the same prompt again: first without the newest report, then without any.
-        what = shown if key.endswith("/less") else shown[:1]
-        await self.recorder.emit(key, ev.Withheld(what=tuple(what)))
-        return await self._ask_lead(f"{key}/less", retries)
-
-    def _read(self, completion: Completion, *, first: bool) -> Reading:
-        reading = read_reply(completion, list(self.team))
-        if reading.reply is None or not first:
-            return reading
-        against = objections(self.state, reading.reply)
-        return Reading(None, against) if against else reading
+    async def _verify(self, ballot: int) -> None:
+        """One vote of a fresh reader on the answer of the newest round."""
+        number = len(self.state.turns)
+        vote = await cast_vote(self.recorder, self.lead, number, ballot)
+        await self.recorder.emit(f"round/{number}/verify/{ballot}", vote)
 
     async def _open_round(self, number: int, consult: Consult) -> None:
         """Everything of the outside world that a round sees enters here, as one event."""
@@ -195,7 +171,8 @@ class Orchestrator:
         await self.recorder.emit(f"round/{number}/work", assigned)
         by_id = {work.id: work for work in assignments}
         after = {work.id: work.after for work in given}
-        await run_branches(after, lambda name: self._work(by_id[name], after[name]))
+        waits = in_turn(after) if is_without(self.state, "parallel") else after
+        await run_branches(waits, lambda name: self._work(by_id[name], after[name]))
 
     async def _work(self, assigned: Assignment, after: tuple[str, ...]) -> None:
         """One agent does one assignment; whatever goes wrong in it becomes its report."""

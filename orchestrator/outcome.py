@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from orchestrator import events as ev
-from orchestrator.agent import Artifact, Assignment, Evidence, Report
+from orchestrator.agent import CODE_OUTPUT, Artifact, Assignment, Evidence, Report
 from orchestrator.basis import SourceText, check_answer
 from orchestrator.blobs import Blobs
 from orchestrator.errors import FaultKind, LimitReached, ModelFault, QuaestorError, Waiting
@@ -15,8 +15,6 @@ from orchestrator.limits import LimitHit
 from orchestrator.models.llm import Trouble, Usage
 from orchestrator.policy import Finish, GiveUp, progress
 from orchestrator.state import State
-
-CODE_OUTPUT = "code output"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +27,9 @@ class Ending:
     question: str | None = None
     fault: FaultKind | None = None
     fix: str = ""
+    verified: bool | None = None
+    unproven: tuple[str, ...] = ()
+    warning: str = ""
 
 
 def ending_of(move: Finish | GiveUp, state: State, *, require_evidence: bool) -> Ending:
@@ -37,11 +38,14 @@ def ending_of(move: Finish | GiveUp, state: State, *, require_evidence: bool) ->
         return Ending("gave_up", move.reason)
     if move.limit is not None:
         return Ending("partial", move.reason, limit=move.limit)
+    if move.unproven:
+        return Ending("partial", move.reason, verified=False, unproven=move.unproven)
     check = state.turn.check if state.turn else None
     unsupported = check is not None and (check.unsupported or check.basis == "model_memory")
     if require_evidence and unsupported:
         return Ending("partial", "evidence is required, and the answer is not supported by it")
-    return Ending("answered", "")
+    warning = move.reason if move.verified is False else ""
+    return Ending("answered", "", verified=move.verified, warning=warning)
 
 
 def ending_of_error(error: QuaestorError) -> Ending:
@@ -76,8 +80,9 @@ def build_outcome(
         answer=answer,
         basis=check.basis if check else None,
         unsupported=check.unsupported if check else (),
+        verified=ending.verified,
         evidence=tuple(state.evidence[name] for name in cited if name in state.evidence),
-        missing=() if answered else missing(state),
+        missing=() if answered else (*ending.unproven, *missing(state, ending.unproven)),
         limit=ending.limit,
         artifacts=artifacts(state),
         question=ending.question,
@@ -85,14 +90,15 @@ def build_outcome(
         fix=ending.fix,
         unknown_steps=state.unknown_steps,
         models=tuple(sorted(state.models)),
-        warnings=_warnings(state),
+        warnings=_warnings(state, ending),
         spent=spent,
         seconds=round(seconds, 3),
     )
 
 
-def missing(state: State) -> tuple[str, ...]:
-    """What the run did not get to: open plan steps, facts never found, failed work."""
+def missing(state: State, known: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """What the run did not get to: open plan steps, facts never found, failed work. `known` is
+    what is missing besides."""
     lines = [step.text for step in state.ledger.open_steps]
     lines += [fact.text for fact in state.ledger.fact("to_look_up")]
     lines += [fact.text for fact in state.ledger.fact("to_derive")]
@@ -105,7 +111,7 @@ def missing(state: State) -> tuple[str, ...]:
     verdict = progress(state)
     if verdict is not None and not verdict.making_progress and verdict.reason:
         lines.append(f"the lead's last verdict: {verdict.reason}")
-    return tuple(dict.fromkeys(lines)) or ("the task was not finished",)
+    return tuple(dict.fromkeys(lines)) or (() if known else ("the task was not finished",))
 
 
 def artifacts(state: State) -> tuple[Artifact, ...]:
@@ -128,11 +134,12 @@ def check_reply(reply: LeadReply, state: State, blobs: Blobs) -> ev.AnswerCheck:
     return check_answer(reply, task, sorted(sources, key=lambda s: s.evidence), known)
 
 
-def _warnings(state: State) -> tuple[str, ...]:
+def _warnings(state: State, ending: Ending) -> tuple[str, ...]:
     loops = [f"stopped a loop: {what}" for what in state.loops]
     held = [f"a content filter refused {what}" for what in sorted(state.withheld)]
     troubles = sorted(_told(trouble) for trouble in state.troubles)
-    return (*loops, *held, *dict.fromkeys(troubles))
+    unsure = [ending.warning] if ending.warning else []
+    return (*loops, *held, *dict.fromkeys(troubles), *unsure)
 
 
 def _told(trouble: Trouble) -> str:

@@ -7,10 +7,11 @@ ledgers. It looks at nothing but the fold, so that a replay decides the same.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from orchestrator.events import Ask
+from orchestrator.agent import CODE_OUTPUT
+from orchestrator.events import Ask, Switch
 from orchestrator.ledger import LeadAssignment, LeadReply, ProgressLedger
 from orchestrator.limits import LimitHit, Limits, first_hit
 from orchestrator.state import State, Turn
@@ -20,6 +21,10 @@ WINDOW = 8
 equal result, 0 false alarms of 9)."""
 STALL_MEMORY = 3
 """An answer within so many rounds of a stall is asked about once more."""
+BALLOTS = 2
+"""Votes on one answer: a second one, in other words, where the first is not clear."""
+SENT_BACK = 2
+"""How often a lead is told that its answer is unproven, before the run ends without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +51,21 @@ class Replan:
 
 
 @dataclass(frozen=True, slots=True)
+class Verify:
+    """Ask for a fresh look at the answer and its evidence; `ballot` counts from 1."""
+
+    ballot: int
+
+
+@dataclass(frozen=True, slots=True)
 class Finish:
-    """End with the answer of the newest reply; `limit` makes it partial."""
+    """End with the answer of the newest reply; a `limit`, or what is `unproven`, makes it
+    partial. `verified` is None where no check of the answer was due."""
 
     reason: str
     limit: LimitHit | None = None
+    verified: bool | None = None
+    unproven: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +75,7 @@ class GiveUp:
     reason: str
 
 
-Move = Consult | Delegate | Replan | Finish | GiveUp
-
-
-def next_move(state: State, limits: Limits, elapsed_s: float) -> Move:
-    """What the strategy wants, unless a limit leaves no room for it. Work that was assigned is
-    not cut off here: each of its calls checks the limits for itself."""
-    move = magentic(state)
-    if isinstance(move, Finish | GiveUp):
-        return move
-    rounds = len(state.turns) if isinstance(move, Consult) else 0
-    hit = first_hit(limits, rounds=rounds, spent=state.spent, elapsed_s=elapsed_s)
-    return Finish(f"the limit {hit.name} was reached", hit) if hit else move
+Move = Consult | Delegate | Replan | Verify | Finish | GiveUp
 
 
 def magentic(state: State) -> Move:
@@ -83,15 +87,37 @@ def magentic(state: State) -> Move:
         return Consult("replan", state.plan_versions[-1].tried)
     reply = turn.reply
     if reply is not None and reply.request_satisfied:
-        missing = gate(state, reply) if turn.ask != "gate" else ()
-        return Consult("gate", missing) if missing else Finish(reply.reason or "done")
+        return _finish_or_ask(state, turn, reply)
     if reply is not None and reply.gives_up:
         return GiveUp(reply.reason or "")
-    if stalls(state) >= _limits(state).stalls:
+    if stalls(state) >= _limits(state).stalls and not is_without(state, "ledger"):
         return _replan_or_give_up(state)
     if reply is None:
         return Consult("unusable", turn.problems)
     return Consult("round") if turn.reported else Delegate(reply.assignments)
+
+
+def next_move(
+    state: State,
+    limits: Limits,
+    elapsed_s: float,
+    strategy: Callable[[State], Move] = magentic,
+) -> Move:
+    """What the strategy wants, unless a limit leaves no room for it. Work that was assigned is
+    not cut off here: each of its calls checks the limits for itself."""
+    move = strategy(state)
+    if isinstance(move, Finish | GiveUp):
+        return move
+    if isinstance(move, Verify) and move.ballot == 1 and _calls_left(state, limits) < BALLOTS:
+        return Finish("too few calls are left to verify the answer", verified=False)
+    rounds = len(state.turns) if isinstance(move, Consult) else 0
+    hit = first_hit(limits, rounds=rounds, spent=state.spent, elapsed_s=elapsed_s)
+    return Finish(f"the limit {hit.name} was reached", hit) if hit else move
+
+
+def is_without(state: State, part: Switch) -> bool:
+    """Whether the run goes without a part of the lead."""
+    return state.task is not None and part in state.task.without
 
 
 def stalls(state: State) -> int:
@@ -175,6 +201,57 @@ def tried(state: State) -> tuple[str, ...]:
         if turn.reply is not None and turn.reply.reason and turn.reply.is_bad_verdict:
             lines.append(f"verdict: {_short(turn.reply.reason)}")
     return tuple(dict.fromkeys(lines))
+
+
+def _finish_or_ask(state: State, turn: Turn, reply: LeadReply) -> Move:
+    """What stands between `satisfied` and the end: the gate in plain code, then the votes."""
+    missing = () if _gate_was_asked(state) else gate(state, reply)
+    if missing:
+        return Consult("gate", missing)
+    reason = reply.reason or "done"
+    if not _vote_is_due(state, turn):
+        return Finish(reason, verified=True if _is_computed(state, turn) else None)
+    if any(vote.verdict == "proven" for vote in turn.votes):
+        return Finish(reason, verified=True)
+    if len(turn.votes) < BALLOTS:
+        return Verify(len(turn.votes) + 1)
+    words = tuple(
+        dict.fromkeys(w for vote in turn.votes if vote.verdict == "unproven" for w in vote.words)
+    )
+    if not words:
+        return Finish("the answer could not be verified", verified=False)
+    if sum(earlier.ask == "unproven" for earlier in state.turns) < SENT_BACK:
+        return Consult("unproven", words)
+    return Finish("the evidence does not prove the answer", verified=False, unproven=words)
+
+
+def _gate_was_asked(state: State) -> bool:
+    """Once between two delegations is enough: nothing has changed since."""
+    for turn in reversed(state.turns):
+        if turn.assignments:
+            return False
+        if turn.ask == "gate":
+            return True
+    return False
+
+
+def _vote_is_due(state: State, turn: Turn) -> bool:
+    """An answer out of found facts is verified; never one of the opening, nor one that a
+    program has printed when nothing else was looked up: plain code has seen it there."""
+    if is_without(state, "verify") or turn.round == 1 or not state.evidence:
+        return False
+    return not _is_computed(state, turn)
+
+
+def _is_computed(state: State, turn: Turn) -> bool:
+    check = turn.check
+    if check is None or check.basis != "computed" or check.unsupported or check.misquoted:
+        return False
+    return all(item.locator.startswith(CODE_OUTPUT) for item in state.evidence.values())
+
+
+def _calls_left(state: State, limits: Limits) -> float:
+    return float("inf") if limits.calls is None else limits.calls - state.spent.calls
 
 
 def _replan_or_give_up(state: State) -> Move:

@@ -18,6 +18,7 @@ from orchestrator.work import OnQuestion
 Boxing = Literal["auto", "bubblewrap", "none"]
 LauncherName = Literal["docker", "bubblewrap", "unsafe-local"]
 ToolClass = Literal["read", "write", "irreversible"]
+Without = Literal["ledger", "parallel", "verify", "compaction", "filesurfer", "websurfer", "coder"]
 SearchProvider = Literal["duckduckgo", "searxng", "brave", "tavily"]
 
 
@@ -103,6 +104,7 @@ class Settings(Frozen):
     approvals: Approvals = "ask-risky"
     on_question: OnQuestion = "stop"
     require_evidence: bool = False
+    without: tuple[Without, ...] = ()
     demo: bool = False
     home: Path = Path()
     journal_url: str | None = None

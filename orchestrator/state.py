@@ -26,6 +26,7 @@ class Turn:
     reply: LeadReply | None = None
     problems: tuple[str, ...] = ()
     check: ev.AnswerCheck | None = None
+    votes: tuple[ev.VoteCast, ...] = ()
     assignments: tuple[Assignment, ...] = ()
     reports: Mapping[str, Report] = field(default_factory=dict)
 
@@ -120,6 +121,9 @@ def fold(state: State, event: ev.Event, key: str) -> State:
             return _with_turn(replace(state, ledger=state.ledger.apply(event.reply)), turn)
         case ev.LeadUnusable():
             return _with_turn(state, replace(_newest(state), problems=event.problems))
+        case ev.VoteCast():
+            turn = _newest(state)
+            return _with_turn(state, replace(turn, votes=(*turn.votes, event)))
         case ev.WorkAssigned():
             return _with_turn(state, replace(_newest(state), assignments=event.assignments))
         case ev.Reported():

@@ -19,6 +19,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import get_args
 
 from agents.coder import PROMPTS as AGENT_PROMPTS
 from agents.human import Human
@@ -86,6 +87,9 @@ class Quaestor:
                 settings=self.settings.recorded(),
                 window=team.lead.profile.window,
                 earlier=earlier,
+                without=tuple(
+                    part for part in get_args(ev.Switch) if part in self.settings.without
+                ),
             )
             return await self._attempt(run, received, team, self.settings)
 

@@ -45,6 +45,7 @@ ENVIRONMENT: Mapping[str, str] = {
     "QUAESTOR_APPROVALS": "approvals",
     "QUAESTOR_ON_QUESTION": "on_question",
     "QUAESTOR_REQUIRE_EVIDENCE": "require_evidence",
+    "QUAESTOR_WITHOUT": "without",
     "QUAESTOR_JOURNAL_URL": "journal_url",
     "QUAESTOR_OUT": "out",
 }
@@ -52,7 +53,9 @@ OTHER_VARIABLES = {
     "QUAESTOR_HOME", "QUAESTOR_CONFIG", "QUAESTOR_LIMIT", "QUAESTOR_NO_WEB", "QUAESTOR_API_KEY",
     "QUAESTOR_SETUP",
 }  # fmt: skip
-LISTS = {"web.allow_hosts", "web.only_hosts", "web.tell_hosts", "sandbox.code_hosts"}
+LISTS = {
+    "web.allow_hosts", "web.only_hosts", "web.tell_hosts", "sandbox.code_hosts", "without",
+}  # fmt: skip
 DEFAULT = "default"
 
 

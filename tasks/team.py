@@ -39,6 +39,7 @@ class Team:
     lead: LLM
     model: LLM
     agents: Mapping[str, Agent]
+    workspace: Workspace
 
     def roster(self) -> tuple[Member, ...]:
         """The lines of the roster as the lead reads them."""
@@ -86,20 +87,18 @@ async def open_team(
         stack.push_async_callback(workspace.close)
         for agent in agents.values():
             stack.push_async_callback(agent.close)
-        yield Team(lead, model, agents)
+        yield Team(lead, model, agents, workspace)
 
 
 def fill_workspace(team: Team, task: TaskReceived) -> None:
     """Put the attachments, and the files of an earlier run, where every agent finds them."""
-    terminal = team.agents.get(ComputerTerminal.name)
-    if not isinstance(terminal, ComputerTerminal):
-        return
+    files = team.workspace.files
     inherited = task.earlier.artifacts if task.earlier else ()
     for item in inherited:
-        terminal.workspace.files[item.path] = item
+        files[item.path] = item
     for attached in task.attachments:
         path = f"inputs/{attached.name}"
-        terminal.workspace.files[path] = Artifact(
+        files[path] = Artifact(
             path=path,
             sha256=attached.sha256,
             size=attached.size,

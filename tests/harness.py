@@ -122,8 +122,10 @@ class Bench:
         run: str | None = None,
         window: int | None = None,
         require_evidence: bool = False,
+        without: tuple[ev.Switch, ...] = ("verify",),
     ) -> ev.Outcome:
-        """Run a new task, or with `run` resume one, to its outcome."""
+        """Run a new task, or with `run` resume one, to its outcome. Answers are verified only
+        where a test asks for it."""
         agents = team() if agents is None else agents
         model: LLM = policy if hasattr(policy, "complete") else ScriptedModel(policy)
         self.run_id = run or self.journal.create()
@@ -132,7 +134,7 @@ class Bench:
         recorder = Recorder(self.journal, self.run_id, epoch, records)
         orchestrator = self.orchestrator(recorder, model, agents, limits, consent, require_evidence)
         known = recorder.recorded("task", "TaskReceived")
-        received = task_received(task, agents, limits, window)
+        received = task_received(task, agents, limits, window, without)
         received = ev.TaskReceived.model_validate(known) if known else received
         try:
             return await run_attempt(orchestrator, received, ABOUT)
@@ -144,13 +146,14 @@ class Bench:
         agents: Mapping[str, Worker],
         task: str = "Find the value.",
         limits: Limits | None = None,
+        without: tuple[ev.Switch, ...] = ("verify",),
     ) -> Recorder:
         """Replay the newest run offline; the recorder knows both digests."""
         records = self.journal.verify(self.run_id)
         recorder = Recorder(self.journal, self.run_id, None, records)
         orchestrator = self.orchestrator(recorder, ReplayModel(), agents, limits, None, False)
         with suppress(EndOfRecording):
-            await orchestrator.run(task_received(task, agents, limits, None))
+            await orchestrator.run(task_received(task, agents, limits, None, without))
         return recorder
 
     def orchestrator(
@@ -181,8 +184,14 @@ class Bench:
 
 
 def task_received(
-    task: str, agents: Mapping[str, Worker], limits: Limits | None, window: int | None
+    task: str,
+    agents: Mapping[str, Worker],
+    limits: Limits | None,
+    window: int | None,
+    without: tuple[ev.Switch, ...],
 ) -> ev.TaskReceived:
     """The first event for a team."""
     members = tuple(ev.Member(name=a.name, description=a.description) for a in agents.values())
-    return ev.TaskReceived(task=task, roster=members, limits=limits or Limits(), window=window)
+    return ev.TaskReceived(
+        task=task, roster=members, limits=limits or Limits(), window=window, without=without
+    )

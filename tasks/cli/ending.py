@@ -94,6 +94,8 @@ def _ended(outcome: ev.Outcome, state: State | None, name: str) -> Iterator[str]
             yield f"Finished: answered ({_basis(outcome)}). {spent_text(outcome)} Run {name}."
         case "partial":
             yield f"partial: {_stopped_at(outcome, state)} {_so_far(outcome, state)}"
+            if outcome.verified is False:
+                yield f"not proven: {one_line('; '.join(outcome.missing[:3]), 400)}"
             yield f"  go on: {_with_more(outcome.limit, name)}"
         case "gave_up":
             yield f"gave up: {one_line(outcome.reason, 400)}"
@@ -168,7 +170,9 @@ def _basis(outcome: ev.Outcome) -> str:
     }
     basis = words[outcome.basis] if outcome.basis else "basis unknown"
     number = len(outcome.evidence)
-    return f"{basis}, {number} source{'' if number == 1 else 's'}" if number else basis
+    if number:
+        basis = f"{basis}, {number} source{'' if number == 1 else 's'}"
+    return f"{basis}, verified" if outcome.verified else basis
 
 
 def _stopped_at(outcome: ev.Outcome, state: State | None) -> str:
@@ -190,7 +194,7 @@ def _so_far(outcome: ev.Outcome, state: State | None) -> str:
 
 def _with_more(limit: LimitHit | None, name: str) -> str:
     if limit is None:
-        return f"quaestor resume {name}"
+        return f'quaestor run --after {name} "..."'
     doubled = limit.allowed * 2
     more = f"{int(doubled)}s" if limit.name == "time" and doubled >= 1 else f"{doubled:g}"
     if limit.name in ("tokens", "calls", "rounds"):

@@ -85,6 +85,18 @@ RequireEvidence = Annotated[
     bool,
     typer.Option("--require-evidence", help="An answer without evidence is partial (exit 3)."),
 ]
+NoVerify = Annotated[
+    bool, typer.Option("--no-verify", help="No fresh look at the evidence before an answer.")
+]
+Without = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--without",
+        metavar="PART",
+        help="Leave out, to compare: ledger, parallel, verify, compaction, filesurfer, "
+        "websurfer or coder.",
+    ),
+]
 Sandbox = Annotated[
     str | None,
     typer.Option(
@@ -131,6 +143,7 @@ FLAGS = {
     "sandbox.launcher": "--sandbox",
     "approvals": "--approvals",
     "on_question": "--on-question",
+    "without": "--without",
     "out": "--out",
 }
 

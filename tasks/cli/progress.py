@@ -154,6 +154,8 @@ def _describe_rest(where: str, event: ev.Event) -> Iterator[str]:
         case ev.EndpointTroubled(troubles=troubles):
             for trouble in troubles:
                 yield f"{where} {trouble.model}: {one_line(trouble.what)}; {one_line(trouble.then)}"
+        case ev.VoteCast(verdict=verdict, words=words):
+            yield one_line(": ".join([f"{where} the answer is {verdict}", *words]))
         case ev.Compacted(upto_round=upto):
             yield f"the conversation up to round {upto} was folded into the ledger"
         case _:

@@ -42,6 +42,8 @@ def run(
     i_accept_irreversible: opt.Accept = False,
     on_question: opt.OnQuestion = None,
     require_evidence: opt.RequireEvidence = False,
+    no_verify: opt.NoVerify = False,
+    without: opt.Without = None,
     sandbox: opt.Sandbox = None,
     demo: opt.Demo = False,
     demo_material: opt.DemoMaterial = None,
@@ -69,6 +71,7 @@ def run(
         "approvals": approvals,
         "on_question": on_question,
         "require_evidence": True if require_evidence else None,
+        "without": [*(without or []), *(["verify"] if no_verify else [])],
         "demo": True if demo or demo_material else None,
         "out": out,
     }

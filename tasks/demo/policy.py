@@ -10,6 +10,7 @@ from orchestrator.models.llm import Completion, Request
 from orchestrator.models.scripted import Policy, ScriptedModel
 from tasks.demo.lead import ONLY_THE_DEMO, lead
 from tasks.demo.speaking import report
+from tasks.demo.verifier import verifier
 from tasks.demo.web import web_surfer
 from tasks.demo.workers import coder, file_surfer
 
@@ -18,12 +19,15 @@ PLAYERS: dict[str, Policy] = {
     "FileSurfer": file_surfer,
     "WebSurfer": web_surfer,
     "Coder": coder,
+    "verifier": verifier,
 }
 OPENINGS = {
     "You lead a small team": "lead",
     "You are the FileSurfer": "FileSurfer",
     "You are the WebSurfer": "WebSurfer",
     "You are the Coder": "Coder",
+    "You check an answer": "verifier",
+    "Try to prove an answer wrong": "verifier",
 }
 """How the system prompts begin: over an endpoint a request does not say who asks."""
 

@@ -11,7 +11,19 @@ from orchestrator.models.llm import Completion, Request, ToolCall
 def policy(request: Request) -> Completion | str:
     """Two looks at the same time, then the sum, then the answer with its evidence."""
     system = request.messages[0].content
+    if "answer" in system.partition("\n")[0]:
+        return verifier(request)
     return lead(request) if "You lead a small team" in system else looker(request)
+
+
+def verifier(request: Request) -> str:
+    """Quotes the sum when the evidence shows the one that the answer names."""
+    prompt = request.messages[1].content
+    total = re.search(r"in all (\d+)\n</answer>", prompt)
+    shown = re.search(r"the sum is (\d+)", prompt)
+    proven = bool(total and shown and total[1] == shown[1])
+    quotes = [{"quote": shown[0], "evidence": "2.1.1"}] if shown and proven else []
+    return json.dumps({"quotes": quotes, "supported": proven, "unproven": ["the sum"][proven:]})
 
 
 def lead(request: Request) -> str:

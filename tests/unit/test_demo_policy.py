@@ -60,7 +60,8 @@ def test_a_worker_without_anything_to_go_by_reports_or_looks_but_never_invents(r
 
 def test_the_one_who_asks_is_known_by_the_system_prompt() -> None:
     root = Path(__file__).parents[2]
-    prompts = [root / "orchestrator/prompts/lead.md", *(root / "agents/prompts").glob("*.md")]
+    folders = (root / "orchestrator/prompts", root / "agents/prompts")
+    prompts = [path for folder in folders for path in folder.glob("*.md")]
     roles = {role_of(path.read_text(encoding="utf-8")) for path in prompts}
     assert set(OPENINGS.values()) <= roles
 
