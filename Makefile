@@ -25,7 +25,7 @@ check: setup         ## what a reviewer's machine checks before a reviewer does
 	$(RUN) codespell
 	$(UV) lock --check --quiet
 
-bench: setup machine ## figures, as ratios within one run
+bench: setup machine ## figures, as ratios within one run; BENCH_WRITE=1 puts them into docs/performance.md
 	$(RUN) python -m pytest tests/bench -s -p no:cacheprovider
 
 setup: .venv/.ready

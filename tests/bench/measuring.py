@@ -38,6 +38,7 @@ class Figures:
     tokens_out: int
     start_s: float
     wall_s: float
+    start_cpu_s: float
     cpu_s: float
     memory_mb: float
     output: str = ""
@@ -46,6 +47,11 @@ class Figures:
     def cacheable(self) -> float:
         """The share of the prompts that an earlier request of the task began with, too."""
         return self.cached / max(1, self.tokens_in)
+
+    @property
+    def billed(self) -> float:
+        """Prompt tokens with those that a prefix cache holds at a tenth of the price."""
+        return self.tokens_in - 0.9 * self.cached
 
     @property
     def cpu_per_call_ms(self) -> float:
@@ -118,7 +124,7 @@ def run_product(
     first = watched.first or ended
     figures = Figures(
         calls, prompt, cached, written, first - began, ended - first,
-        cpu - watched.cpu_at_first, watched.peak_mb, said,
+        watched.cpu_at_first, cpu - watched.cpu_at_first, watched.peak_mb, said,
     )  # fmt: skip
     return figures, server
 

@@ -81,6 +81,16 @@ class Quaestor:
         model = ["--model", "scripted", "--base-url", "{base_url}", "--sandbox", "unsafe-local"]
         return [*start, *model, *attached, *(web or ["--no-web"]), *options]
 
+    def many(self, stage: Stage, count: int) -> list[str]:
+        """So many of the stage's tasks through the Python API, programs inside of the process."""
+        config = {
+            "base_url": "{base_url}",
+            "tasks": [stage.scene.task] * count,
+            "home": str(stage.folder / "home"),
+            "terminal": "inside",
+        }
+        return [sys.executable, str(DRIVERS / "quaestor_many.py"), json.dumps(config)]
+
     def environ(self, stage: Stage) -> dict[str, str]:
         """A home of its own, and nothing of the developer's settings."""
         home = stage.folder / "home"
@@ -116,6 +126,10 @@ class Peer:
         python = peer_environment(short, self.requirements)
         words = json.dumps(config)
         return [str(python), "-W", "ignore", str(DRIVERS / self.driver), words]
+
+    def many(self, stage: Stage, count: int) -> list[str]:
+        """So many of the stage's tasks in one process, programs inside of it."""
+        return self.command(stage, tasks=[stage.scene.task] * count, terminal="inside")
 
     def environ(self, stage: Stage) -> dict[str, str]:
         """The same small environment."""
