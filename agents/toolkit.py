@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
+from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
@@ -25,6 +26,9 @@ consent_given: ContextVar[frozenset[str]] = ContextVar("consent_given", default=
 Risk = Literal["read", "write", "irreversible"]
 ToolFunction = Callable[..., Awaitable[Observation]]
 F = TypeVar("F", bound=ToolFunction)
+_shapes: WeakKeyDictionary[Callable[..., object], tuple[ToolSpec, type[BaseModel]]] = (
+    WeakKeyDictionary()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,20 @@ def tools_of_class(
 
 def make_tool(function: ToolFunction, marks: ToolMarks) -> Tool:
     """Build a Tool from a function; parameters without a type hint are an error of its author."""
+    spec, arguments = _shape(getattr(function, "__func__", function))
+    return Tool(spec, arguments, function, marks)
+
+
+def _shape(function: Callable[..., object]) -> tuple[ToolSpec, type[BaseModel]]:
+    """What the signature says, read once per function: building a model of it takes milliseconds,
+    and every assignment asks."""
+    known = _shapes.get(function)
+    if known is None:
+        known = _shapes[function] = _read_signature(function)
+    return known
+
+
+def _read_signature(function: Callable[..., object]) -> tuple[ToolSpec, type[BaseModel]]:
     signature = inspect.signature(function, eval_str=True)
     fields: dict[str, Any] = {}
     for parameter in signature.parameters.values():
@@ -122,8 +140,7 @@ def make_tool(function: ToolFunction, marks: ToolMarks) -> Tool:
     for described in schema.get("properties", {}).values():
         described.pop("title", None)
     description = inspect.cleandoc(function.__doc__ or "")
-    spec = ToolSpec(name=name, description=description, parameters=schema)
-    return Tool(spec, arguments, function, marks)
+    return ToolSpec(name=name, description=description, parameters=schema), arguments
 
 
 def _marks(function: object) -> ToolMarks | None:

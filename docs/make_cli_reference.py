@@ -13,8 +13,7 @@ from pathlib import Path
 PAGE = Path(__file__).parent / "cli.md"
 COMMANDS = (
     "run", "resume", "replay", "plan", "runs", "show", "why", "watch", "tell", "inbox", "answer",
-    "pause", "cancel", "bench score",
-    "bench check", "export", "gc", "purge", "sandbox build", "doctor",
+    "pause", "cancel", "bench score", "export", "gc", "purge", "sandbox build", "doctor",
     "config show", "config path", "config check",
 )  # fmt: skip
 HEAD = """# The command line

@@ -16,7 +16,6 @@ PACKAGES = ("orchestrator", "agents", "sandbox", "tasks")
 FOLDERS = {
     "orchestrator/prompts": "what the lead is told, one file per occasion",
     "agents/prompts": "what each agent is told",
-    "tasks/benchmark/prompts": "the words around the questions of each suite",
     "tasks/demo/material": "the demo's spreadsheet, PDF, web site and question",
 }
 KINDS = {".py", ".js", ".txt"}

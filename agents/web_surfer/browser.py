@@ -46,8 +46,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--autofill-server-url=about:blank",  # or the fields of every form are sent to a server
-    "--webrtc-ip-handling-policy=disable_non_proxied_udp",
-    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",  # its name in older versions
+    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
 )
 # What Chromium asks by itself, unasked by any page: nobody's browsing is reported there.
 OWN_SERVICES = frozenset(

@@ -20,6 +20,7 @@ from orchestrator.models.chat_body import Body, ReadBlob, build_body, estimate_p
 from orchestrator.models.chat_reply import Reply, TokenCount, UnreadableReply, read_reply
 from orchestrator.models.endpoint import Endpoint
 from orchestrator.models.faults import Rejected, classify, fix_for, scrubbed
+from orchestrator.models.lean_openai import load_types_when_used
 from orchestrator.models.llm import Completion, Profile, Request, Trouble, Usage, has_room
 from orchestrator.models.prices import table_micros, table_window
 from orchestrator.models.retries import RetryPolicy, retry_after, retrying
@@ -306,6 +307,7 @@ class _Line:
 
 
 def _connect(endpoint: Endpoint) -> AsyncOpenAI:
+    load_types_when_used()
     import openai
 
     key = endpoint.api_key or "none"

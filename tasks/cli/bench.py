@@ -15,7 +15,6 @@ def add_to(app: typer.Typer) -> None:
     """Add this family's commands."""
     bench = typer.Typer(help="Benchmarks: scores, suites, reports.", rich_markup_mode=None)
     command(bench, "score")(score)
-    command(bench, "check")(check)
     app.add_typer(bench, name="bench")
 
 
@@ -45,32 +44,3 @@ def score(
     flags = opt.flags_given({"sandbox.launcher": sandbox}, None)
     where = Where(home, config, trust_project)
     return score_pairs(scorer, pairs, (flags, where), streams_of(context))
-
-
-def check(
-    context: typer.Context,
-    suite: Annotated[
-        str,
-        typer.Argument(
-            metavar="SUITE",
-            help="A JSON lines file of your own, or KIND:PATH with KIND gaia, assistantbench, "
-            "humaneval, simpleqa or webarena.",
-        ),
-    ],
-    split: Annotated[
-        str, typer.Option("--split", metavar="NAME", help="validation (default) or test.")
-    ] = "validation",
-    level: Annotated[
-        list[str] | None, typer.Option("--level", metavar="N", help="Only this level.")
-    ] = None,
-    sandbox: opt.Sandbox = None,
-    trust_project: opt.TrustProject = False,
-    home: opt.Home = None,
-    config: opt.Config = None,
-) -> int:
-    """Read a whole suite and name every fault in it, by file, line and field."""
-    from tasks.cli.benching import check_suite
-
-    flags = opt.flags_given({"sandbox.launcher": sandbox}, None)
-    where = Where(home, config, trust_project)
-    return check_suite((suite, split, level or []), (flags, where), streams_of(context))

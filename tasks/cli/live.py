@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -84,6 +85,7 @@ class Live:
     def started(self, orchestrator: Orchestrator) -> None:
         """The run exists: say what it is and what binds it."""
         self.orchestrator = orchestrator
+        gc.freeze()  # what is loaded by now stays; the collector need not visit it again
         run = orchestrator.recorder.run
         if self.show.json:
             self.streams.records.start(run)

@@ -5,6 +5,7 @@ Importing this is quick: whatever is heavy is imported by the command that needs
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 import tempfile
@@ -25,6 +26,9 @@ ABOUT = (
     "RUN is the start of a run's id, or `last`. Nothing is lost when a run is stopped: "
     "`quaestor resume RUN` goes on where it was."
 )
+RARELY = 50_000
+"""New objects until the collector looks for garbage; next to nothing of what starting makes is any,
+and looking was a fifth of the start."""
 WITH_RECORDS = {"run", "resume", "answer"}
 
 app = typer.Typer(
@@ -59,6 +63,7 @@ for family in (run, runs, inbox, bench, maintenance, doctor, config):
 def main() -> NoReturn:
     """Run the command line and exit."""
     signal.signal(signal.SIGTERM, _terminated)
+    gc.set_threshold(RARELY)
     sys.exit(run_command(sys.argv[1:]))
 
 

@@ -1,1 +1,0 @@
-"""One module per benchmark: its file format in, cases out"""
