@@ -14,6 +14,7 @@ PAGE = Path(__file__).parent / "cli.md"
 COMMANDS = (
     "run", "resume", "replay", "plan", "runs", "show", "why", "watch", "tell", "inbox", "answer",
     "pause", "cancel", "bench score", "export", "gc", "purge", "sandbox build", "doctor",
+    "models probe", "models presets",
     "config show", "config path", "config check",
 )  # fmt: skip
 HEAD = """# The command line

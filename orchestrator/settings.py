@@ -22,17 +22,36 @@ Without = Literal["ledger", "parallel", "verify", "compaction", "filesurfer", "w
 SearchProvider = Literal["duckduckgo", "searxng", "brave", "tavily"]
 
 
-class ModelSettings(Frozen):
-    """Which model answers, and where. `lead` and `vision` fall back to what `name` does."""
+class KeySettings(Frozen):
+    """Where a key is, never the key itself. `api_key_command` is a program with its arguments, run
+    without a shell; `api_key_keyring` is `service/user`."""
+
+    api_key_env: str | None = None
+    api_key_file: str | None = None
+    api_key_command: tuple[str, ...] | None = Field(default=None, min_length=1)
+    api_key_keyring: str | None = None
+
+
+class ModelSettings(KeySettings):
+    """Which model answers, and where. `lead` and `vision` fall back to what `name` does. Names
+    parted by commas are a chain: the next takes over when the one before is out."""
 
     name: str | None = None
     lead: str | None = None
+    preset: str | None = None
     base_url: str | None = None
-    api_key_env: str | None = None
-    api_key_file: str | None = None
     window: int | None = Field(default=None, ge=2_000)
     vision: bool | None = None
     timeout_s: float = Field(default=180.0, gt=0)
+
+
+class ProviderSettings(KeySettings):
+    """An endpoint of the user's own, under a name that models are asked for with: `NAME:model`."""
+
+    preset: str | None = None
+    base_url: str | None = None
+    window: int | None = Field(default=None, ge=2_000)
+    vision: bool | None = None
 
 
 class WebSettings(Frozen):
@@ -95,6 +114,7 @@ class Settings(Frozen):
     """The resolved settings of a run, as the journal stores them."""
 
     models: ModelSettings = ModelSettings()
+    providers: dict[str, ProviderSettings] = Field(default_factory=dict)
     limits: Limits = Limits()
     web: WebSettings = WebSettings()
     sandbox: BoxSettings = BoxSettings()

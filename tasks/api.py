@@ -16,7 +16,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import get_args
@@ -33,6 +33,7 @@ from orchestrator.prompt_files import LEAD_PROMPTS, prompts_hash
 from orchestrator.recorder import Recorder, Watch
 from orchestrator.settings import Settings
 from orchestrator.work import Consent, Desk
+from tasks.model_pool import ModelPool
 from tasks.readiness import UNBOXED, browser_protection
 from tasks.team import Team, default_home, fill_workspace, open_team, warm_box
 from tasks.warnings import SCRIPTED
@@ -66,6 +67,7 @@ class Quaestor:
     watch: Watch | None = None
     notice: Callable[[str], None] = lambda _text: None
     started: Callable[[Orchestrator], None] = lambda _orchestrator: None
+    pool: ModelPool | None = None
 
     async def run(
         self, task: str, attachments: Sequence[Path] = (), *, after: str | None = None
@@ -139,7 +141,7 @@ class Quaestor:
         def watch(_key: str, event: ev.Event, _new: bool) -> None:
             queue.put_nowait(event)
 
-        watching = Quaestor(self.settings, self.journal, self.desk, watch, self.notice)
+        watching = replace(self, watch=watch, started=lambda _orchestrator: None)
         running = asyncio.ensure_future(watching.run(task, attachments))
         running.add_done_callback(
             lambda _done: queue.put_nowait(ev.Outcome(run="", outcome="failed"))
@@ -161,6 +163,7 @@ class Quaestor:
             blobs=self.journal.blobs,
             person_present=has_human,
             notice=self.notice,
+            pool=self.pool,
         ) as team:
             yield team
 
@@ -260,9 +263,11 @@ async def open(
     if settings.home == Path():
         settings = settings.model_copy(update={"home": default_home(os.environ)})
     journal = Journal.open(settings.home, url=settings.journal_url)
+    pool = ModelPool(settings.home, journal.blobs.get, os.environ)
     try:
-        yield Quaestor(settings, journal, desk, watch, notice, started)
+        yield Quaestor(settings, journal, desk, watch, notice, started, pool)
     finally:
+        await pool.close()
         journal.close()
 
 

@@ -15,14 +15,20 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from orchestrator.errors import UsageError
 from orchestrator.limits import Limits, parse_limits
-from orchestrator.models.llm import Frozen
-from orchestrator.settings import AgentSettings, SecretSettings, Settings
+from orchestrator.settings import AgentSettings, ProviderSettings, SecretSettings, Settings
 
 FILE_NAME = "quaestor.toml"
 LIMITS = ("rounds", "calls", "tokens", "usd", "time", "stalls", "replans")
-NOT_IN_FILES = {"demo", "home", "limits", "agents", "secrets", "tools"}
+NOT_IN_FILES = {"demo", "home", "limits", "agents", "providers", "secrets", "tools"}
+NAMED: Mapping[str, type[BaseModel]] = {
+    "agents": AgentSettings,
+    "providers": ProviderSettings,
+    "secrets": SecretSettings,
+}
 TOOL_KEYS = {"use", "class"}
 
 
@@ -70,21 +76,20 @@ def read_config(path: Path | None) -> ConfigFile | None:
 
 @cache
 def known_keys() -> tuple[str, ...]:
-    """Every key that a file may hold, but for the names of agents."""
+    """Every key that a file may hold, but for the names of agents and providers."""
     keys = [f"limits.{name}" for name in LIMITS]
     for name, about in Settings.model_fields.items():
         fields = getattr(about.annotation, "model_fields", None)
         if name in NOT_IN_FILES:
             continue
         keys += [f"{name}.{inner}" for inner in fields] if fields else [name]
-    named: dict[str, type[Frozen]] = {"agents": AgentSettings, "secrets": SecretSettings}
-    inner = [f"{part}.NAME.{name}" for part, of in named.items() for name in of.model_fields]
-    return (*keys, "tools.add", *inner)
+    named = [f"{section}.NAME.{name}" for section, s in NAMED.items() for name in s.model_fields]
+    return (*keys, "tools.add", *named)
 
 
 def is_known(key: str) -> bool:
     """Whether a key means something."""
-    return re.sub(r"^(agents|secrets)\.[^.]+\.", r"\1.NAME.", key) in known_keys()
+    return re.sub(rf"^({'|'.join(NAMED)})\.[^.]+\.", r"\1.NAME.", key) in known_keys()
 
 
 def _leaves(table: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:

@@ -17,14 +17,17 @@ from pydantic import ValidationError
 from orchestrator.errors import UsageError
 from orchestrator.limits import Limits, parse_limits
 from orchestrator.settings import Settings
-from tasks.config_file import FILE_NAME, ConfigFile, Given, is_known, read_config
+from tasks.config_file import FILE_NAME, NAMED, ConfigFile, Given, is_known, read_config
 from tasks.trust import check_project
 
 ENVIRONMENT: Mapping[str, str] = {
     "QUAESTOR_MODEL": "models.name",
     "QUAESTOR_LEAD_MODEL": "models.lead",
     "QUAESTOR_BASE_URL": "models.base_url",
+    "QUAESTOR_MODEL_PRESET": "models.preset",
+    "QUAESTOR_API_KEY_ENV": "models.api_key_env",
     "QUAESTOR_API_KEY_FILE": "models.api_key_file",
+    "QUAESTOR_API_KEY_KEYRING": "models.api_key_keyring",
     "QUAESTOR_MODEL_WINDOW": "models.window",
     "QUAESTOR_MODEL_VISION": "models.vision",
     "QUAESTOR_MODEL_TIMEOUT": "models.timeout_s",
@@ -143,7 +146,7 @@ def flattened(settings: Settings) -> dict[str, Any]:
     for name, value in settings.model_dump(mode="json").items():
         if name == "limits":
             values |= {f"limits.{key}": shown for key, shown in shown_limits(value).items()}
-        elif name in ("agents", "secrets"):
+        elif name in NAMED:
             for one, fields in value.items():
                 values |= {f"{name}.{one}.{inner}": item for inner, item in fields.items()}
         elif isinstance(value, dict):

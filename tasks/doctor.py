@@ -19,8 +19,11 @@ from pathlib import Path
 from typing import Literal
 
 from orchestrator.errors import NotReady, QuaestorError
+from orchestrator.models.capability import Remembered
+from orchestrator.models.presets import PRESETS
 from sandbox.base import Launcher, Sandbox, SandboxSettings
-from tasks.keys import KEY_VARIABLES
+from tasks.endpoints import OPENAI, OWN_VARIABLE
+from tasks.model_probe import described, known_profiles
 from tasks.model_servers import running_servers
 
 CHECK_S = 20.0
@@ -234,25 +237,40 @@ async def _terminal(subject: Subject) -> Finding:
 async def _models(subject: Subject) -> list[Finding]:
     """Keys and local servers, each with the command that uses it. Nothing is spent."""
     found = []
-    for name in KEY_VARIABLES:
-        key = subject.environ.get(name)
-        if key:
-            ends = f" (ends ..{key[-2:]})" if len(key) >= 8 else ""
-            where = subject.environ.get("QUAESTOR_BASE_URL") or subject.environ.get(
-                "OPENAI_BASE_URL", ""
-            )
-            url = f" --base-url {where}" if where else ""
-            value = f'{name} is set{ends}: quaestor run --model NAME{url} "..."'
-            found.append(Finding("model", "ok", value))
+    for variable, options in _keys_at_hand(subject.environ):
+        key = subject.environ[variable]
+        ends = f" (ends ..{key[-2:]})" if len(key) >= 8 else ""
+        value = f'{variable} is set{ends}: quaestor run {options} "..."'
+        found.append(Finding("model", "ok", value))
     for server in await running_servers():
         model = server.models[0] if server.models else "NAME"
         command = f'quaestor run --model {model} --base-url {server.base_url} "..."'
         value = f"{server.name} with {len(server.models)} models: {command}"
         found.append(Finding("model", "ok", value))
-    if not found:
+    found += [_remembered(key, one) for key, one in sorted(known_profiles(subject.home).items())]
+    if not any(finding.name == "model" for finding in found):
         fix = "set OPENAI_API_KEY, or start a local server; without any: quaestor run --demo"
         found.append(Finding("model", "warn", "no key is set and no local server answers", fix))
     return found
+
+
+def _keys_at_hand(environ: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The variables with a key, each with the options that use it."""
+    where = environ.get("QUAESTOR_BASE_URL") or environ.get("OPENAI_BASE_URL", "")
+    url = f" --base-url {where}" if where else ""
+    options = {OWN_VARIABLE: f"--model NAME{url}"}
+    for preset in PRESETS.values():
+        options[preset.key_env] = f"--model {preset.name}:NAME"
+    options[OPENAI.key_env] = f"--model NAME{url}"
+    return [(name, how) for name, how in options.items() if environ.get(name)]
+
+
+def _remembered(key: str, one: Remembered) -> Finding:
+    """What earlier runs and probes have learned of an endpoint."""
+    url, _, model = key.partition(" ")
+    value = f"{model} at {url}: {described(one.traits)} (learned {one.learned:%Y-%m-%d})"
+    fix = f"quaestor models probe --fresh --model {model} --base-url {url}"
+    return Finding("profile", "warn" if one.traits.drops_head else "ok", value, fix)
 
 
 CHECKS: tuple[tuple[str, Examination], ...] = (

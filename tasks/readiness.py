@@ -11,12 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from orchestrator.errors import NotReady, UsageError
+from orchestrator.models.endpoint import Endpoint
 from orchestrator.models.llm import Usage
 from orchestrator.models.prices import table_micros
 from orchestrator.settings import Settings
 from sandbox.base import SandboxSettings, available, ready
 from sandbox.egress_policy import EgressPolicy
-from tasks.keys import endpoint_of
+from tasks.endpoints import endpoints_of, names_of
 
 URL = re.compile(r"\bhttps?://", re.IGNORECASE)
 UNBOXED = "Chromium runs without a box of its own: only its settings bind it to the proxy"
@@ -45,23 +46,20 @@ def check_models(settings: Settings, environ: Mapping[str, str]) -> None:
     """Raise for a model without a name, key, address, or, under a money limit, a price."""
     if settings.demo:
         return
-    name = settings.models.name
-    if not name:
-        raise NotReady(
-            "no model is named, so there is nothing to think with",
-            fix="give --model NAME (and --base-url URL), or see what works here: quaestor doctor; "
-            "without any model: quaestor run --demo",
+    for chain in dict.fromkeys(names_of(settings.models)):
+        for endpoint in endpoints_of(settings, chain, environ):
+            endpoint.check()
+            if settings.limits.usd_micros is not None:
+                _check_price(endpoint)
+
+
+def _check_price(endpoint: Endpoint) -> None:
+    if table_micros(endpoint.model, endpoint.base_url, Usage(prompt_tokens=1_000_000)) is None:
+        raise UsageError(
+            f"the price of {endpoint.model} at {endpoint.host} is not known, so usd= cannot be"
+            " kept",
+            fix="limit calls or tokens instead: --limit calls=120,tokens=2M",
         )
-    for model in dict.fromkeys((name, settings.models.lead or name)):
-        endpoint = endpoint_of(settings.models, model, environ)
-        endpoint.check()
-        if settings.limits.usd_micros is None:
-            continue
-        if table_micros(model, endpoint.base_url, Usage(prompt_tokens=1_000_000)) is None:
-            raise UsageError(
-                f"the price of {model} at {endpoint.host} is not known, so usd= cannot be kept",
-                fix="limit calls or tokens instead: --limit calls=120,tokens=2M",
-            )
 
 
 def check_hosts(settings: Settings) -> None:

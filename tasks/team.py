@@ -19,14 +19,13 @@ from agents.web_surfer.agent import WebParts
 from agents.workspace import Workspace
 from orchestrator.agent import Agent, Artifact
 from orchestrator.blobs import Blobs
-from orchestrator.errors import NotReady
 from orchestrator.events import Member, TaskReceived
 from orchestrator.models.llm import LLM
 from orchestrator.models.replay import ReplayModel
 from orchestrator.settings import Settings
 from sandbox.base import SandboxSettings
 from sandbox.egress_policy import EgressPolicy
-from tasks.keys import endpoint_of
+from tasks.model_pool import ModelPool
 from tasks.secret_values import vault_of
 
 Notice = Callable[[str], None]
@@ -57,13 +56,15 @@ async def open_team(
     person_present: bool = False,
     offline: bool = False,
     notice: Notice = lambda _text: None,
+    pool: ModelPool | None = None,
 ) -> AsyncIterator[Team]:
     """A team that lets go of everything at the end, also after a cancel. `offline` is a replay:
-    any model call raises EndOfRecording."""
+    any model call raises EndOfRecording. A given `pool` of models stays open."""
     async with AsyncExitStack() as stack:
-        lead, model = _models(settings, blobs, offline=offline)
-        for opened in {id(lead): lead, id(model): model}.values():
-            stack.push_async_callback(opened.close)
+        if pool is None:
+            pool = ModelPool(settings.home, blobs.get, os.environ)
+            stack.push_async_callback(pool.close)
+        lead, model = _models(settings, pool, offline=offline)
         workspace = Workspace(
             box_settings(settings, run),
             blobs,
@@ -113,7 +114,7 @@ def warm_box(team: Team) -> None:
         terminal.workspace.warm()
 
 
-def _models(settings: Settings, blobs: Blobs, *, offline: bool) -> tuple[LLM, LLM]:
+def _models(settings: Settings, pool: ModelPool, *, offline: bool) -> tuple[LLM, LLM]:
     if offline:
         replay = ReplayModel()
         return replay, replay
@@ -122,27 +123,7 @@ def _models(settings: Settings, blobs: Blobs, *, offline: bool) -> tuple[LLM, LL
 
         scripted = demo_model()
         return scripted, scripted
-    name = settings.models.name
-    if not name:
-        raise NotReady(
-            "no model is named, so there is nothing to think with",
-            fix="give --model NAME (and --base-url URL), or see what works here: quaestor doctor; "
-            "without any model: quaestor run --demo",
-        )
-    lead_name = settings.models.lead or name
-    model = _client(settings, name, blobs)
-    lead = model if lead_name == name else _client(settings, lead_name, blobs)
-    return lead, model
-
-
-def _client(settings: Settings, name: str, blobs: Blobs) -> LLM:
-    from orchestrator.models.capability import ProfileStore
-    from orchestrator.models.openai_compatible import OpenAICompatible
-
-    endpoint = endpoint_of(settings.models, name, os.environ)
-    endpoint.check()
-    store = ProfileStore(settings.home / "profiles.json")
-    return OpenAICompatible.open(endpoint, read_blob=blobs.get, store=store)
+    return pool.lead_and_model(settings)
 
 
 def box_settings(settings: Settings, run: str) -> SandboxSettings:

@@ -14,6 +14,7 @@ from typing import Any
 from orchestrator.canonical import sha256_bytes
 from orchestrator.errors import UsageError
 from orchestrator.limits import Limits
+from orchestrator.models.presets import PRESETS
 from tasks.config_file import ConfigFile, Given
 
 REMEMBERED = "trusted.json"
@@ -73,12 +74,21 @@ def _objection(given: Given, below: Limits, folder: Path) -> str | None:
         case ["agents", _, "enabled"] | ["web", "enabled"]:
             return None if given.value is False else "may only be false"
         case ["models", "name" | "lead"]:
-            plain = isinstance(given.value, str) and PLAIN_NAME.fullmatch(given.value)
-            return None if plain else "not a plain name"
+            return None if _is_plain(given.value) else "not a plain name"
         case ["out"]:
             return None if _inside(given.value, folder) else "outside of the project"
         case _:
             return ""
+
+
+def _is_plain(name: Any) -> bool:
+    """A model of the endpoint that the user has chosen: another provider sees prompts and files."""
+    if not isinstance(name, str):
+        return False
+    models = name.split(",")
+    return all(
+        PLAIN_NAME.fullmatch(model) and model.partition(":")[0] not in PRESETS for model in models
+    )
 
 
 def _raised(given: Given, below: Limits) -> str | None:

@@ -52,12 +52,14 @@ class Shape:
 
 class Traits(Frozen):
     """A profile, plus how this endpoint wants the length limit to be spelled. `confirmed` are
-    the abilities that a reply has shown; `drops_head` is an endpoint that cuts in silence."""
+    the abilities that a reply has shown; `drops_head` is an endpoint that cuts in silence;
+    `is_probed` once everything was asked about."""
 
     profile: Profile = Profile()
     length_field: LengthField = "max_tokens"
     confirmed: frozenset[Feature] = frozenset()
     drops_head: bool = False
+    is_probed: bool = False
 
     def without(self, feature: Feature) -> Traits:
         """The same endpoint after it has refused a feature."""
@@ -76,6 +78,16 @@ class Traits(Frozen):
     def confirming(self, feature: Feature) -> Traits:
         """The same endpoint after a reply has shown that it has a feature."""
         return self.model_copy(update={"confirmed": self.confirmed | {feature}})
+
+
+def configured(traits: Traits, window: int | None, vision: bool | None) -> Traits:
+    """Traits with what the user has said about the endpoint; that needs no proof."""
+    if window is not None:
+        traits = traits.with_window(window, drops_head=traits.drops_head)
+    if vision is None:
+        return traits
+    profile = traits.profile.model_copy(update={"vision": vision})
+    return traits.model_copy(update={"profile": profile}).confirming("vision")
 
 
 def guess(model: str) -> Traits:
@@ -128,10 +140,11 @@ class ProfileStore:
         if models.pop(_key(base_url, model), None):
             self._write(models)
 
-    def save(self, base_url: str, model: str, traits: Traits) -> None:
-        """Remember; entries that another process wrote meanwhile are kept."""
+    def save(self, base_url: str, model: str, traits: Traits) -> datetime:
+        """Remember; entries that another process wrote meanwhile are kept. Returns the time."""
         entry = Remembered(learned=self._now(), traits=traits)
         self._write({**self._read().models, _key(base_url, model): entry})
+        return entry.learned
 
     def _write(self, models: dict[str, Remembered]) -> None:
         try:

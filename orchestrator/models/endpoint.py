@@ -6,13 +6,15 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from orchestrator.errors import UsageError
+from orchestrator.models.capability import Feature
 from orchestrator.models.llm import Profile
 from orchestrator.models.prices import Price
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A model at a base URL. A configured `profile` or `price` wins over what is known or learned.
+    """A model at a base URL. A configured `profile`, `window`, `vision` or `price` wins over what
+    is known or learned; `lacks` is what this kind of endpoint is known not to have.
 
     `key_env` is only named in messages; reading it is up to whoever builds the endpoint.
     """
@@ -23,6 +25,9 @@ class Endpoint:
     key_env: str = "OPENAI_API_KEY"
     timeout_s: float = 180.0
     profile: Profile | None = None
+    window: int | None = None
+    vision: bool | None = None
+    lacks: frozenset[Feature] = frozenset()
     price: Price | None = None
 
     @property

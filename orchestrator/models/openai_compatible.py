@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import ModelFault, UsageError
-from orchestrator.models.capability import ProfileStore, Traits, guess
+from orchestrator.models.capability import ProfileStore, Traits, configured, guess
 from orchestrator.models.chat_body import Body, ReadBlob, build_body, estimate_prompt, shape_of
 from orchestrator.models.chat_reply import Reply, TokenCount, UnreadableReply, read_reply
 from orchestrator.models.endpoint import Endpoint
@@ -103,6 +103,17 @@ class OpenAICompatible:
     @property
     def profile(self) -> Profile:
         return self._traits.profile
+
+    @property
+    def traits(self) -> Traits:
+        """What is known of the endpoint by now."""
+        return self._traits
+
+    def lend(self, picture: bytes) -> str:
+        """Make a picture of our own sendable; its name for `Message.images` comes back."""
+        name = hashlib.sha256(picture).hexdigest()
+        self._lent[name] = picture
+        return name
 
     async def complete(self, request: Request) -> Completion:
         """One completion. A ModelFault says in `usage` what was spent in vain."""
@@ -220,7 +231,9 @@ class OpenAICompatible:
 
     def _learn(self, traits: Traits) -> None:
         self._traits = traits
-        if self._store and self._endpoint.profile is None:
+        endpoint = self._endpoint
+        said = (endpoint.profile, endpoint.window, endpoint.vision)
+        if self._store and said == (None, None, None):
             self._store.save(self._endpoint.base_url, self._endpoint.model, traits)
 
     def _learn_window(self, window: int) -> None:
@@ -283,7 +296,7 @@ class _Line:
 
     @property
     def traits(self) -> Traits:
-        return self.client._traits
+        return self.client.traits
 
     async def ask(self, request: Request, traits: Traits) -> Answered:
         return await self.client._ask(request, traits, self.meter)
@@ -301,9 +314,7 @@ class _Line:
         self.meter.troubles.append(told.model_copy(update={"lasting": True}))
 
     def lend_picture(self, content: bytes) -> str:
-        name = hashlib.sha256(content).hexdigest()
-        self.client._lent[name] = content
-        return name
+        return self.client.lend(content)
 
 
 def _connect(endpoint: Endpoint) -> AsyncOpenAI:
@@ -337,12 +348,16 @@ def _removed_headers(endpoint: Endpoint) -> dict[str, openai.Omit]:
 
 
 def _first_traits(endpoint: Endpoint, store: ProfileStore | None) -> Traits:
-    traits = guess(endpoint.model)
     if endpoint.profile:
-        return traits.model_copy(update={"profile": endpoint.profile})
+        return guess(endpoint.model).model_copy(update={"profile": endpoint.profile})
     learned = store.load(endpoint.base_url, endpoint.model) if store else None
-    if learned:
-        return learned
+    return configured(learned or _guessed(endpoint), endpoint.window, endpoint.vision)
+
+
+def _guessed(endpoint: Endpoint) -> Traits:
+    traits = guess(endpoint.model)
+    for feature in sorted(endpoint.lacks):
+        traits = traits.without(feature)
     window = table_window(endpoint.model, endpoint.base_url)
     return traits.with_window(window) if window else traits
 

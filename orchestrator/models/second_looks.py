@@ -21,7 +21,7 @@ from orchestrator.models.head_watch import HeadWatch
 from orchestrator.models.llm import Completion, Request
 from orchestrator.models.questions import Marks
 
-MOST_DOUBTS = 2
+TOOL_DOUBTS, FORMAT_DOUBTS = 1, 2
 RAISE_WINDOW = (
     "let the server keep more (Ollama: OLLAMA_CONTEXT_LENGTH=32768 in its environment, or"
     " `PARAMETER num_ctx 32768` in the Modelfile; llama.cpp: -c 32768; LM Studio: the context"
@@ -148,7 +148,7 @@ class SecondLooks:
         if reply.tool_calls:
             line.learn(lambda traits: traits.confirming("tools"))
             return answered
-        if reply.finish != "stop" or self.without_tools >= MOST_DOUBTS:
+        if reply.finish != "stop" or self.without_tools >= TOOL_DOUBTS:
             return answered
         self.without_tools += 1
         told = await _asked(request, line.traits.without("tools"), line)
@@ -168,7 +168,7 @@ class SecondLooks:
             line.learn(lambda traits: traits.confirming(asked))
             return
         self.without_json += 1
-        if self.without_json < MOST_DOUBTS:
+        if self.without_json < FORMAT_DOUBTS:
             return
         self.without_json = 0
         line.learn(lambda traits: traits.without(asked))

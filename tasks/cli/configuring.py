@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from orchestrator.errors import NotReady
+from orchestrator.errors import QuaestorError
 from orchestrator.settings import Settings
 from tasks.cli.exits import ANSWERED
 from tasks.cli.given import Where
 from tasks.cli.opening import home_of, load_settings
 from tasks.cli.streams import Streams, clean
 from tasks.configuration import flattened, project_file, unknown_variables, user_file
-from tasks.keys import find_key
+from tasks.endpoints import main_key
 
 ENDING = 2
 SHORTEST_SHOWN = 8
@@ -60,14 +60,13 @@ def check_settings(where: Where, streams: Streams) -> int:
 def key_text(settings: Settings) -> str:
     """Whether there is a key, where it is, and how it ends: enough to tell two apart."""
     try:
-        name, key = find_key(settings.models, os.environ)
-    except NotReady as error:
+        key = main_key(settings, os.environ)
+    except QuaestorError as error:
         return f"not readable ({error.message})"
-    if key is None:
+    if key.value is None:
         return "not set"
-    place = f"env {name}" if name in os.environ else f"file {name}"
-    ends = f", ends ..{clean(key[-ENDING:])}" if len(key) >= SHORTEST_SHOWN else ""
-    return f"set ({place}{ends})"
+    ends = f", ends ..{clean(key.value[-ENDING:])}" if len(key.value) >= SHORTEST_SHOWN else ""
+    return f"set ({key.place}{ends})"
 
 
 def _shown(value: object) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from orchestrator import events as ev
 from orchestrator.agent import Question
@@ -16,7 +16,7 @@ from tasks.cli.ending import closing_lines, code_of, outcome_record
 from tasks.cli.exits import ANSWERED, NOT_READY
 from tasks.cli.streams import Streams, clean, one_line
 from tasks.configuration import shown_limits
-from tasks.keys import OPENAI_URL
+from tasks.endpoints import shown_chain
 from tasks.output import write_output
 from tasks.transcript import ledger_text
 
@@ -78,9 +78,10 @@ def _model(settings: Settings) -> str:
     if settings.demo:
         return "scripted model (no language model)"
     models = settings.models
-    lead = f", lead {models.lead}" if models.lead and models.lead != models.name else ""
-    host = urlsplit(models.base_url or OPENAI_URL).netloc.rpartition("@")[2]
-    return f"model {models.name}{lead} at {host}"
+    shown = f"model {shown_chain(settings, models.name or '', os.environ)}"
+    if not models.lead or models.lead == models.name:
+        return shown
+    return f"{shown}; lead {shown_chain(settings, models.lead, os.environ)}"
 
 
 def _write_answer(streams: Streams, answer: str, *, plain: bool) -> None:

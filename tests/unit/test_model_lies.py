@@ -100,12 +100,12 @@ async def test_prose_from_an_endpoint_whose_tools_work_is_believed() -> None:
     assert model.profile.tools
 
 
-async def test_a_model_that_just_talks_is_doubted_twice_and_keeps_its_tools() -> None:
+async def test_a_model_that_just_talks_is_doubted_once_and_keeps_its_tools() -> None:
     with serve(lambda _: "There is a cat.") as server:
         model = open_at(server)
         replies = [await ask(model, tools=(LOOK,)) for _ in range(4)]
         await model.close()
-    assert [reply.usage.calls for reply in replies] == [2, 2, 1, 1]
+    assert [reply.usage.calls for reply in replies] == [2, 1, 1, 1]
     assert model.profile.tools
 
 
