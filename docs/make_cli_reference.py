@@ -13,8 +13,9 @@ from pathlib import Path
 PAGE = Path(__file__).parent / "cli.md"
 COMMANDS = (
     "run", "resume", "replay", "plan", "runs", "show", "why", "watch", "tell", "inbox", "answer",
-    "pause", "cancel", "bench score", "export", "gc", "purge", "sandbox build", "doctor",
-    "models probe", "models presets",
+    "pause", "cancel", "bench score",
+    "bench check", "bench report", "bench compare", "bench estimate", "bench gate",
+    "export", "gc", "purge", "sandbox build", "doctor", "models probe", "models presets",
     "config show", "config path", "config check",
 )  # fmt: skip
 HEAD = """# The command line

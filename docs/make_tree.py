@@ -16,6 +16,8 @@ PACKAGES = ("orchestrator", "agents", "sandbox", "tasks")
 FOLDERS = {
     "orchestrator/prompts": "what the lead is told, one file per occasion",
     "agents/prompts": "what each agent is told",
+    "tasks/benchmark/data": "published scores, and the templates of reports",
+    "tasks/benchmark/prompts": "the words around the questions of each suite",
     "tasks/demo/material": "the demo's spreadsheet, PDF, web site and question",
 }
 KINDS = {".py", ".js", ".txt"}

@@ -14,17 +14,14 @@ from tasks.benchmark.pairs import BadLine, Pair, read_pairs
 from tasks.benchmark.scorers.graded import score_graded
 from tasks.benchmark.scorers.registry import FUNCTIONAL, PURE, check_name
 from tasks.benchmark.scorers.score import Score
+from tasks.cli.benching import BoxSettings, open_box
 from tasks.cli.exits import ANSWERED, PARTIAL
-from tasks.cli.given import Where
-from tasks.cli.opening import load_settings
 from tasks.cli.streams import Streams
-from tasks.config_file import Given
 
 Judge = Callable[[Pair], Awaitable[Score]]
-Settings = tuple[list[Given], Where]
 
 
-def score_pairs(name: str, pairs: str, settings: Settings, streams: Streams) -> int:
+def score_pairs(name: str, pairs: str, settings: BoxSettings, streams: Streams) -> int:
     """Score every line. Raises UsageError before the first one when name or file are wrong."""
     check_name(name)
     with _lines(pairs) as lines:
@@ -32,7 +29,7 @@ def score_pairs(name: str, pairs: str, settings: Settings, streams: Streams) -> 
 
 
 async def _score_all(
-    name: str, pairs: Iterator[Pair | BadLine], settings: Settings, streams: Streams
+    name: str, pairs: Iterator[Pair | BadLine], settings: BoxSettings, streams: Streams
 ) -> int:
     all_judged = True
     async with _judge(name, settings) as judge:
@@ -48,7 +45,7 @@ async def _score_all(
 
 
 @asynccontextmanager
-async def _judge(name: str, settings: Settings) -> AsyncIterator[Judge]:
+async def _judge(name: str, settings: BoxSettings) -> AsyncIterator[Judge]:
     """The scorer as one call per pair; only code needs a box, which is then opened once."""
 
     async def graded(pair: Pair) -> Score:
@@ -60,12 +57,9 @@ async def _judge(name: str, settings: Settings) -> AsyncIterator[Judge]:
     if name != FUNCTIONAL:
         yield graded if name == "simpleqa/graded" else pure
         return
-    from sandbox.base import Sandbox
     from tasks.benchmark.scorers.humaneval import score_functional
-    from tasks.team import box_settings
 
-    resolved = load_settings(*settings).settings
-    async with Sandbox.open(box_settings(resolved, "bench")) as box:
+    async with open_box(settings) as box:
         yield lambda pair: score_functional(pair.prediction, pair.gold, box)
 
 

@@ -1,0 +1,1 @@
+"""One module per benchmark: its file format in, cases out"""
