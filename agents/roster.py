@@ -35,7 +35,9 @@ Factory = Callable[[Parts], Agent]
 
 ROSTER: Mapping[str, Factory] = {
     "WebSurfer": lambda parts: WebSurferAgent(parts.web, parts.workspace),
-    "FileSurfer": lambda parts: FileSurfer(parts.workspace),
+    "FileSurfer": lambda parts: FileSurfer(
+        parts.workspace, ears=parts.settings.models.audio is not None
+    ),
     "Coder": lambda parts: Coder(parts.terminal),
     "ComputerTerminal": lambda parts: parts.terminal,
     "Human": lambda _parts: Human(),

@@ -9,11 +9,12 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from agents.toolkit import Tool, consent_given, consent_to
+from agents.circles import repetition, settled
+from agents.toolkit import Tool, consent_given, consent_to, jsonable, words_heard
 from orchestrator.agent import (
     Artifact,
     Assignment,
@@ -25,17 +26,16 @@ from orchestrator.agent import (
     ReportStatus,
     WorkContext,
 )
+from orchestrator.calls import RECORDED_FAULTS
 from orchestrator.canonical import canonical, sha256_of, storable
 from orchestrator.context import WITHHELD, fence, one_line
-from orchestrator.errors import ModelFault, NeedsApproval, ToolFailed
-from orchestrator.models.llm import Completion, Message, Request, ToolCall, ToolSpec
+from orchestrator.errors import ModelFault, NeedsApproval, NeedsHearing, ToolFailed
+from orchestrator.models.llm import Completion, Message, Request, Sound, ToolCall, ToolSpec
 
 MAX_STEPS = 40
 MAX_NUDGES = 2
 OLD_OBSERVATION_CHARS = 1_200
 LISTED_EVIDENCE = 8
-LOOP_WINDOW = 8
-LOOP_REPEATS = 3
 MAX_CONSENTS = 3
 """One call may need several: to tell a host something, and then to send it off."""
 EVIDENCE = re.compile(r"\[evidence ([\d.]+)\]")
@@ -92,6 +92,7 @@ class ToolLoop:
     trace: list[str] = field(default_factory=list)
     done: list[tuple[str, str]] = field(default_factory=list)
     withheld: tuple[str, ...] = ()
+    heard: dict[str, str] = field(default_factory=dict)
     code: CodeArtifact | None = None
     result: str | None = None
     acts: int = 0
@@ -226,7 +227,7 @@ class ToolLoop:
         except ToolFailed as error:
             return f"failed: {error.message}", ()
         observation = await self._allowed(key, tool, parsed)
-        told = sha256_of([tool.name, arguments, observation.page, _settled(observation.text)])
+        told = sha256_of([tool.name, arguments, observation.page, settled(observation.text)])
         if not tool.name.startswith("wait"):  # waiting brings the same until it is over
             self.trace.append(told)
             self.done.append((told, f"{tool.name}({arguments[:120]})"))
@@ -239,7 +240,7 @@ class ToolLoop:
         risk, approvals = tool.marks.risk, self.ctx.approvals
         details: dict[str, Any] | None = None
         if risk == "irreversible" or (approvals == "ask-all" and risk == "write"):
-            details = {"tool": tool.name, "arguments": _jsonable(arguments)}
+            details = {"tool": tool.name, "arguments": jsonable(arguments)}
         else:
             value = await self._once(key, tool, arguments, frozenset())
             if isinstance(value, Observation):
@@ -267,37 +268,56 @@ class ToolLoop:
         answer = await self.ctx.ask(key, question)
         if answer.status == "approved":
             return None
-        why = f"{answer.status} by {answer.by or 'nobody'}"
-        why += f": {answer.text}" if answer.text else ""
+        said = f": {answer.text}" if answer.text else ""
+        why = f"{answer.status} by {answer.by or 'nobody'}{said}"
         return Observation(text=f"not done, the act was not approved ({why})", failed=True)
 
     async def _once(
         self, name: str, tool: Tool, arguments: dict[str, Any], consent: frozenset[str]
     ) -> Observation | dict[str, Any]:
         async def run() -> Json:
-            token = consent_given.set(consent)
+            consent_token = consent_given.set(consent)
+            heard_token = words_heard.set(self.heard)
             try:
                 observation = await tool.function(**arguments)
+            except NeedsHearing as error:
+                return {"needs_hearing": error.sound.model_dump(mode="json")}
             except NeedsApproval as error:
                 return {"needs_approval": {"why": error.message, **error.details}}
             except ToolFailed as error:
                 return Observation(text=error.message, failed=True).model_dump(mode="json")
             finally:
-                consent_given.reset(token)
+                words_heard.reset(heard_token)
+                consent_given.reset(consent_token)
             return observation.model_dump(mode="json")
 
-        fingerprint = {"tool": tool.name, "arguments": _jsonable(arguments)}
+        fingerprint = {"tool": tool.name, "arguments": jsonable(arguments)}
         done = await self.ctx.once(
             name, run, kind="tool", fingerprint=fingerprint, effect=tool.marks.effect
         )
         if done.unknown:
             return Observation(text=UNKNOWN, failed=True)
+        if "needs_hearing" in done.value:
+            deaf = await self._hear(name, Sound.model_validate(done.value["needs_hearing"]))
+            return deaf or await self._once(f"{name}/heard", tool, arguments, consent)
         if "needs_approval" in done.value:
             return dict(done.value["needs_approval"])
         observation = Observation.model_validate(done.value)
         if not done.live and self.device is not None:
             self.device.recall(observation)
         return observation
+
+    async def _hear(self, key: str, sound: Sound) -> Observation | None:
+        """Have a recording turned into text, a paid step of its own; why not, or None."""
+        asked = (Message(role="user", content=f"Write down what is said in {sound.name}."),)
+        request = Request(role=self.assignment.agent, messages=asked, sound=sound)
+        try:
+            self.heard[sound.sha256] = (await self.ctx.complete(f"{key}/hear", request)).text
+        except ModelFault as fault:
+            if fault.kind not in RECORDED_FAULTS:
+                raise
+            return Observation(text=f"cannot_hear: {fault.message}", failed=True)
+        return None
 
     async def _shown(self, key: str, observation: Observation) -> str:
         self.artifacts.update({item.path: item for item in observation.artifacts})
@@ -362,17 +382,6 @@ def _names(given: Json) -> list[str]:
     return [str(name) for name in many]
 
 
-def repetition(done: Sequence[tuple[str, str]]) -> str | None:
-    """What is repeated: the same call with the same result three times within the window, or
-    two calls in turn three times over (A-B-A-B-A-B)."""
-    recent = [told for told, _what in done[-LOOP_WINDOW:]]
-    if recent and recent.count(recent[-1]) >= LOOP_REPEATS:
-        return f"{done[-1][1]} brought the same result {LOOP_REPEATS} times"
-    tail = recent[-2 * LOOP_REPEATS :]
-    alternates = len(tail) == 2 * LOOP_REPEATS and len(set(tail)) == 2 and tail[:2] * 3 == tail
-    return f"{done[-2][1]} and {done[-1][1]} in turn" if alternates else None
-
-
 def _is_shown(message: Message) -> bool:
     return message.role == "tool" and not message.content.startswith(WITHHELD)
 
@@ -381,16 +390,6 @@ def _cut(text: str, limit: int) -> str:
     if len(text) <= limit:
         return text
     return f"{text[:limit]}\n[cut: {len(text) - limit} more characters]"
-
-
-def _settled(text: str) -> str:
-    """An observation without what changes by itself: clocks, counters of time, positions."""
-    kept = [line for line in text.splitlines() if not line.startswith(("scroll", "time", "took"))]
-    return "\n".join(kept)
-
-
-def _jsonable(arguments: dict[str, Any]) -> Json:
-    return json.loads(json.dumps(arguments, default=lambda value: value.model_dump(mode="json")))
 
 
 def _worded(agent: str, details: dict[str, Any]) -> str:

@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
-from orchestrator.agent import Effect, Observation
+from orchestrator.agent import Effect, Json, Observation
 from orchestrator.canonical import sha256_of, storable
 from orchestrator.errors import ToolFailed
 from orchestrator.models.llm import ToolSpec
 
 consent_given: ContextVar[frozenset[str]] = ContextVar("consent_given", default=frozenset())
 """The acts (by `consent_to`) that a person or the policy has allowed for the tool that runs."""
+words_heard: ContextVar[Mapping[str, str]] = ContextVar("words_heard", default=MappingProxyType({}))
+"""While a tool runs: what is said in recordings, by the sha256 of their bytes."""
 Risk = Literal["read", "write", "irreversible"]
 ToolFunction = Callable[..., Awaitable[Observation]]
 F = TypeVar("F", bound=ToolFunction)
@@ -141,6 +144,11 @@ def _read_signature(function: Callable[..., object]) -> tuple[ToolSpec, type[Bas
         described.pop("title", None)
     description = inspect.cleandoc(function.__doc__ or "")
     return ToolSpec(name=name, description=description, parameters=schema), arguments
+
+
+def jsonable(arguments: dict[str, Any]) -> Json:
+    """Parsed arguments as the journal can hold them."""
+    return json.loads(json.dumps(arguments, default=lambda value: value.model_dump(mode="json")))
 
 
 def _marks(function: object) -> ToolMarks | None:

@@ -81,6 +81,8 @@ def _stored(recorder: Recorder, request: Request) -> Json:
         else None,
         "output": request.output.name if request.output else None,
         "max_tokens": request.max_tokens,
+        # Not named where there is none: requests of earlier versions keep their fingerprint.
+        **({"sound": request.sound.model_dump(mode="json")} if request.sound else {}),
     }
 
 

@@ -14,6 +14,7 @@ QuaestorError                 message: what happened; fix: what to do
 +-- ModelFault                the model endpoint failed in a classified way
 +-- ToolFailed                a tool could not do it; the text goes back to the model
 |   +-- NeedsApproval         ... because a person has to allow it first
+|   +-- NeedsHearing          ... because a model has to listen to a recording first
 +-- SandboxFailed             the box itself broke (a failing program in it is a result)
 """
 
@@ -22,7 +23,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from orchestrator.models.llm import Trouble, Usage
+    from orchestrator.models.llm import Sound, Trouble, Usage
 
 FaultKind = Literal[
     "rate_limit",
@@ -142,6 +143,14 @@ class NeedsApproval(ToolFailed):
     def __init__(self, message: str, details: dict[str, object]) -> None:
         super().__init__(message)
         self.details = details
+
+
+class NeedsHearing(ToolFailed):
+    """A tool stopped before a recording; it can go on once its words are known."""
+
+    def __init__(self, sound: Sound) -> None:
+        super().__init__(f"cannot_hear: {sound.name} has to be turned into text first")
+        self.sound = sound
 
 
 class SandboxFailed(QuaestorError):

@@ -34,10 +34,12 @@ class KeySettings(Frozen):
 
 class ModelSettings(KeySettings):
     """Which model answers, and where. `lead` and `vision` fall back to what `name` does. Names
-    parted by commas are a chain: the next takes over when the one before is out."""
+    parted by commas are a chain: the next takes over when the one before is out. `audio` turns
+    recordings into text, and without it none leaves the machine."""
 
     name: str | None = None
     lead: str | None = None
+    audio: str | None = None
     preset: str | None = None
     base_url: str | None = None
     window: int | None = Field(default=None, ge=2_000)

@@ -23,6 +23,7 @@ from tasks.trust import check_project
 ENVIRONMENT: Mapping[str, str] = {
     "QUAESTOR_MODEL": "models.name",
     "QUAESTOR_LEAD_MODEL": "models.lead",
+    "QUAESTOR_AUDIO_MODEL": "models.audio",
     "QUAESTOR_BASE_URL": "models.base_url",
     "QUAESTOR_MODEL_PRESET": "models.preset",
     "QUAESTOR_API_KEY_ENV": "models.api_key_env",

@@ -14,6 +14,7 @@ from pathlib import Path
 from orchestrator.models.capability import ProfileStore
 from orchestrator.models.endpoint import Endpoint
 from orchestrator.models.fallback import FallbackModel
+from orchestrator.models.hearing import Hearing
 from orchestrator.models.llm import LLM
 from orchestrator.settings import Settings
 from tasks.endpoints import endpoints_of, names_of
@@ -36,7 +37,10 @@ class ModelPool:
         """The lead's model and the workers'. Raises UsageError and NotReady."""
         name, lead = names_of(settings.models)
         model = self._chain(settings, name)
-        return (model if lead == name else self._chain(settings, lead)), model
+        leads = model if lead == name else self._chain(settings, lead)
+        if settings.models.audio is None:
+            return leads, model
+        return leads, Hearing(model, self._chain(settings, settings.models.audio))
 
     async def close(self) -> None:
         """Let go of all connections."""

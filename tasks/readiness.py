@@ -46,7 +46,8 @@ def check_models(settings: Settings, environ: Mapping[str, str]) -> None:
     """Raise for a model without a name, key, address, or, under a money limit, a price."""
     if settings.demo:
         return
-    for chain in dict.fromkeys(names_of(settings.models)):
+    ears = (settings.models.audio,) if settings.models.audio else ()
+    for chain in dict.fromkeys((*names_of(settings.models), *ears)):
         for endpoint in endpoints_of(settings, chain, environ):
             endpoint.check()
             if settings.limits.usd_micros is not None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
-import struct
 import zipfile
 from dataclasses import dataclass
+from pathlib import Path
 
 import openpyxl  # type: ignore[import-untyped]  # it has no stubs
 
@@ -60,7 +60,16 @@ ATTACHMENTS = (
     Attachment("tool.py", "text", "def answer"),
     Attachment("notes.txt", "text", "tide at 04:12"),
 )
-SOUNDS = (Attachment("talk.mp3", "audio", ""), Attachment("talk.m4a", "audio", ""))
+SOUND_FOLDER = Path(__file__).parent / "sounds"
+"""One sentence, spoken by `espeak-ng -s 150` and coded by ffmpeg (`-ac 1 -ar 16000 -b:a 24k`,
+wav: `-ar 8000 -c:a pcm_u8`; the film shows nothing)."""
+SPOKEN = "The lighthouse keeper was called Aurelia Finch."
+SOUNDS = (
+    Attachment("talk.mp3", "audio", "Aurelia Finch"),
+    Attachment("talk.m4a", "audio", "Aurelia Finch"),
+    Attachment("talk.wav", "audio", "Aurelia Finch"),
+    Attachment("talk.mp4", "video", "Aurelia Finch"),
+)
 
 
 def content_of(name: str) -> bytes:
@@ -82,10 +91,8 @@ def content_of(name: str) -> bytes:
             return docx("The harvest of 1931 failed.")
         case "bundle.zip":
             return zipped({"inner/notes.txt": b"the vault code is 5150\n", "b.csv": b"x\n1\n"})
-        case "talk.mp3":
-            return b"ID3\x03\0\0\0\0\0\0" + b"\xff\xfb\x90\0" * 200
-        case "talk.m4a":
-            return struct.pack(">I", 24) + b"ftypM4A \0\0\0\0M4A mp42" + bytes(400)
+        case "talk.mp3" | "talk.m4a" | "talk.wav" | "talk.mp4":
+            return (SOUND_FOLDER / name).read_bytes()
     raise KeyError(name)
 
 

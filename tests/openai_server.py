@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ if __name__ == "__main__":
     sys.path[:0] = [str(Path(__file__).parents[1]), str(Path.cwd())]
 
 from openai_faults import Abilities, Body, Fault, image_urls, message_for, refusal_by, refusal_for
+from openai_forms import Recording, form_of, transcribed
 from openai_http import Answer, listen
 from openai_lies import CONFUSED, answer_probe, as_claimed, kept_tokens, shown_body
 from openai_wire import from_request_policy, text_of
@@ -85,6 +86,9 @@ class Server:
     in_flight: int = 0
     counts: float = 1.0  # of the prompt's tokens, as some servers leave out what was cached
     used: dict[int, int] = field(default_factory=dict)
+    transcripts: Mapping[str, str] = field(default_factory=dict)
+    """What is said in a recording, by the sha256 of its bytes."""
+    recordings: list[Recording] = field(default_factory=list)
 
     @property
     def base_url(self) -> str:
@@ -125,10 +129,12 @@ def serve(
     delay_s: float = 0.0,
     log_file: Path | None = None,
     token_s: float = 0.0,
+    transcripts: Mapping[str, str] | None = None,
     **abilities: Any,
 ) -> Iterator[Server]:
     """Run a server in a thread; keywords beside the named ones are fields of Abilities."""
     server = Server(policy, Abilities(**abilities), faults, delay_s, log_file, token_s=token_s)
+    server.transcripts = transcripts or {}
     started, loop = threading.Event(), asyncio.new_event_loop()
     stop = asyncio.Event()
 
@@ -159,6 +165,10 @@ async def run(server: Server, stop: asyncio.Event, announce: Callable[[], None])
         if route == "GET /v1/models":
             models = [{"id": "scripted", "object": "model"}]
             return Answer(200, {"object": "list", "data": models})
+        if route == "POST /v1/audio/transcriptions":
+            recording = form_of(headers, content)
+            server.recordings.append(recording)
+            return transcribed(recording, server.transcripts)
         if route != "POST /v1/chat/completions":
             return Answer(404, {"error": {"message": f"nothing at {route}"}})
         return await _logged(server, headers, content)

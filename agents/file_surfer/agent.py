@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agents.file_surfer.library import Library
+from agents.file_surfer.library import SOUNDS, Library
 from agents.file_surfer.places import observation, one_page, outline, part_of, span_of, worded
 from agents.tool_loop import ToolLoop
 from agents.toolkit import tool, tools_of
@@ -19,27 +19,31 @@ from orchestrator.prompt_files import render
 
 PROMPTS = Path(__file__).parent.parent / "prompts"
 HITS = 30
+EARS = {
+    False: "It has no ears.",
+    True: "It opens recordings (mp3, m4a, wav) as what is said in them.",
+}
 
 
 class FileSurfer:
     """Gives each assignment a desk, and all of them one library."""
 
     name = "FileSurfer"
-    description = (
-        "reads documents of the workspace (pdf, office, csv, html, text, pictures, mail, "
-        "archives): outlines, pages, rows, greps, SQL over tables. It has no ears. Direct tools: "
-        "list(), open(path), read(path, part), grep(pattern, path?), find(words, path?), "
-        "table(path, query)."
-    )
 
-    def __init__(self, workspace: Workspace) -> None:
-        self._workspace = workspace
-        self._library = Library(workspace)
+    def __init__(self, workspace: Workspace, *, ears: bool = False) -> None:
+        self._library = Library(workspace, ears=ears)
+        self.description = (
+            "reads documents of the workspace (pdf, office, csv, html, text, pictures, mail, "
+            f"archives): outlines, pages, rows, greps, SQL over tables. {EARS[ears]} Direct tools: "
+            "list(), open(path), read(path, part), grep(pattern, path?), find(words, path?), "
+            "table(path, query)."
+        )
 
     async def work(self, assignment: Assignment, ctx: WorkContext) -> Report:
         prompt = render("file_surfer", folder=PROMPTS)
         desk = Desk(self._library, ctx)
-        loop = ToolLoop(assignment, ctx, tools_of(desk), prompt, device=self._workspace)
+        tools = self._library.remembering(tools_of(desk))
+        loop = ToolLoop(assignment, ctx, tools, prompt, device=self._library)
         return await loop.work()
 
     async def close(self) -> None:
@@ -64,7 +68,7 @@ class Desk:
         member of an archive or an attachment of a mail is ARCHIVE!NAME or ARCHIVE!NUMBER."""
         path, document = await self._library.document(path)
         text = outline(path, document)
-        if document.kind in ("audio", "video"):
+        if document.kind in SOUNDS and not document.whole:
             return observation(path, "", text).model_copy(update={"failed": True})
         return observation(path, "outline", text)
 

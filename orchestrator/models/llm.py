@@ -56,14 +56,25 @@ class OutputSchema(Frozen):
     json_schema: JsonSchema
 
 
+class Sound(Frozen):
+    """A recording to be turned into text: stored bytes, and a file name that tells the format."""
+
+    sha256: str
+    name: str
+
+
 class Request(Frozen):
-    """Everything that decides a reply. The role says who asks, for per-role models and metering."""
+    """Everything that decides a reply. The role says who asks, for per-role models and metering.
+
+    With a `sound` the reply is what is said in it.
+    """
 
     role: str
     messages: tuple[Message, ...]
     tools: tuple[ToolSpec, ...] = ()
     output: OutputSchema | None = None
     max_tokens: int | None = None
+    sound: Sound | None = None
 
 
 class Usage(Frozen):

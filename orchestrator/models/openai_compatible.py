@@ -10,48 +10,36 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import ModelFault, UsageError
-from orchestrator.models.capability import ProfileStore, Traits, configured, guess
+from orchestrator.models.capability import ProfileStore, Shape, Traits, configured, guess
 from orchestrator.models.chat_body import Body, ReadBlob, build_body, estimate_prompt, shape_of
 from orchestrator.models.chat_reply import Reply, TokenCount, UnreadableReply, read_reply
+from orchestrator.models.connection_faults import CONNECT_TIMEOUT_S, lost
 from orchestrator.models.endpoint import Endpoint
 from orchestrator.models.faults import Rejected, classify, fix_for, scrubbed
 from orchestrator.models.lean_openai import load_types_when_used
-from orchestrator.models.llm import Completion, Profile, Request, Trouble, Usage, has_room
+from orchestrator.models.llm import Completion, Profile, Request, Sound, Trouble, Usage
+from orchestrator.models.meter import Meter
 from orchestrator.models.prices import table_micros, table_window
 from orchestrator.models.retries import RetryPolicy, retry_after, retrying
 from orchestrator.models.second_looks import Answered, SecondLooks
 from orchestrator.models.strict_schema import from_strict
 from orchestrator.models.tokens import estimate_tokens
 from orchestrator.models.tool_text import read_calls
+from orchestrator.models.transcript import read_transcript
 
 if TYPE_CHECKING:
     import openai
     from openai import AsyncOpenAI
+    from openai._types import RequestOptions
 
-CONNECT_TIMEOUT_S = 10.0
+NO_FEATURES = Shape(*[False] * 6)
 MAX_DOWNGRADES = 8  # more than there are features to give up
 OWN_HOST = "api.openai.com"  # the only host that the OPENAI_* variables were set for
-
-
-@dataclass(slots=True)
-class _Meter:
-    """What one completion has cost so far, refused and repeated requests included, and what
-    went wrong on the way."""
-
-    asked: int = 0
-    usage: Usage = field(default_factory=Usage)
-    troubles: list[Trouble] = field(default_factory=list)
-    last: Rejected | None = None
-
-    async def has_room(self) -> bool:
-        """Whether the limits of the run allow another request."""
-        allowed = has_room.get()
-        return allowed is None or await allowed(self.usage)
 
 
 class OpenAICompatible:
@@ -117,7 +105,7 @@ class OpenAICompatible:
 
     async def complete(self, request: Request) -> Completion:
         """One completion. A ModelFault says in `usage` what was spent in vain."""
-        meter = _Meter()
+        meter = Meter()
 
         def note_wait(rejected: Rejected, seconds: float) -> None:
             then = f"asked again after {seconds:.1f} s"
@@ -136,8 +124,10 @@ class OpenAICompatible:
     async def close(self) -> None:
         await self._client.close()
 
-    async def _adapting(self, request: Request, meter: _Meter) -> Completion:
+    async def _adapting(self, request: Request, meter: Meter) -> Completion:
         """Ask; give up one refused feature at a time and ask again at once."""
+        if request.sound is not None:
+            return await self._transcribed(request.sound, meter)
         line = _Line(self, meter)
         if any(message.images for message in request.messages) and not self._endpoint.profile:
             await self._looks.prove_sight(line)
@@ -158,14 +148,11 @@ class OpenAICompatible:
                 meter.troubles.append(self._trouble(rejected.refused, rejected.what, then))
         return (await self._ask(request, self._traits, meter)).completion
 
-    async def _ask(self, request: Request, traits: Traits, meter: _Meter) -> Answered:
+    async def _ask(self, request: Request, traits: Traits, meter: Meter) -> Answered:
         body = build_body(request, self._endpoint.model, traits, self._blob)
         estimate = estimate_prompt(body)
         self._looks.check_length(estimate)
-        if meter.last is not None and not await meter.has_room():
-            meter.last.final = True
-            raise meter.last
-        meter.asked += 1
+        await meter.begin()
         try:
             text = await self._post(body)
             reply = self._read(text, body, first_id=f"call_{len(request.messages)}")
@@ -186,6 +173,28 @@ class OpenAICompatible:
 
     def _blob(self, sha256: str) -> bytes:
         return self._lent.get(sha256) or self._read_blob(sha256)
+
+    async def _transcribed(self, sound: Sound, meter: Meter) -> Completion:
+        """What is said in a recording. Without a count of tokens its price is not known."""
+        content = self._read_blob(sound.sha256)
+        await meter.begin()
+        try:
+            answer = await self._upload(sound.name, content)
+            text, tokens = read_transcript(answer)
+        except Rejected as rejected:
+            meter.last = rejected
+            raise
+        except UnreadableReply as unreadable:
+            meter.usage += Usage(calls=1, usd_micros=None)
+            what = f"HTTP 200, but {unreadable}: {scrubbed(answer[:200], self._endpoint.api_key)}"
+            meter.last = Rejected("bad_reply", what, served=True, looks_misplaced=True)
+            raise meter.last from unreadable
+        if tokens is None:
+            estimate = estimate_tokens(text)
+            meter.usage += Usage(calls=1, completion_tokens=estimate, usd_micros=None)
+        else:
+            meter.usage += self._priced(tokens)
+        return Completion(text=text, usage=meter.usage, model=self._endpoint.model)
 
     def _read(self, text: str, body: Body, first_id: str) -> Reply:
         try:
@@ -216,6 +225,10 @@ class OpenAICompatible:
             written = reply.text if reply else ""
             written += "".join(call.name + call.arguments for call in calls)
             tokens = TokenCount(estimate_prompt(body), 0, estimate_tokens(written))
+        return self._priced(tokens)
+
+    def _priced(self, tokens: TokenCount) -> Usage:
+        """One served request with what its tokens cost."""
         endpoint = self._endpoint
         if endpoint.price:
             micros: int | None = endpoint.price.micros(tokens)
@@ -244,7 +257,7 @@ class OpenAICompatible:
     def _trouble(self, fault: str, what: str, then: str, fix: str = "") -> Trouble:
         return Trouble(model=self._endpoint.model, fault=fault, what=what, then=then, fix=fix)
 
-    def _fault(self, rejected: Rejected, meter: _Meter) -> ModelFault:
+    def _fault(self, rejected: Rejected, meter: Meter) -> ModelFault:
         endpoint = self._endpoint
         times = {0: "not asked", 1: "asked once"}.get(meter.asked, f"asked {meter.asked} times")
         message = f"{endpoint.model} at {endpoint.host}, {times}: {rejected.what}"
@@ -263,27 +276,41 @@ class OpenAICompatible:
     async def _post(self, body: Body) -> str:
         """The text of a 200 answer. Bypasses the package's typed resources, which would cost
         CPU time for every message and hide how a broken reply was broken."""
+        options: RequestOptions = {"headers": self._removed_headers}
+        sending = self._client.post("/chat/completions", body=body, cast_to=str, options=options)
+        return await self._answered(sending, shape_of(body))
+
+    async def _upload(self, name: str, content: bytes) -> str:
+        """The same for a recording, sent as a form."""
+        options: RequestOptions = {
+            "headers": {**self._removed_headers, "Content-Type": "multipart/form-data"}
+        }
+        sending = self._client.post(
+            "/audio/transcriptions",
+            body={"model": self._endpoint.model, "response_format": "json"},
+            files=[("file", (name, content))],
+            cast_to=str,
+            options=options,
+        )
+        return await self._answered(sending, NO_FEATURES)
+
+    async def _answered(self, sending: Awaitable[str], shape: Shape) -> str:
         import openai
 
         try:
             async with asyncio.timeout(self._endpoint.timeout_s):
-                return await self._client.post(
-                    "/chat/completions",
-                    body=body,
-                    cast_to=str,
-                    options={"headers": self._removed_headers},
-                )
+                return await sending
         except openai.APIStatusError as error:
-            raise self._refusal(error, body) from error
+            raise self._refusal(error, shape) from error
         except openai.APIConnectionError as error:
-            raise _lost(error, self._endpoint) from error
+            raise lost(error, self._endpoint) from error
         except TimeoutError as error:
             what = f"no complete answer within {self._endpoint.timeout_s:g} s"
             raise Rejected("timeout", what, served=True) from error
 
-    def _refusal(self, error: openai.APIStatusError, body: Body) -> Rejected:
+    def _refusal(self, error: openai.APIStatusError, shape: Shape) -> Rejected:
         wait = retry_after(error.response.headers, self._retries.now)
-        shape, key = shape_of(body), self._endpoint.api_key
+        key = self._endpoint.api_key
         return classify(error.status_code, error.response.text, shape, retry_after=wait, key=key)
 
 
@@ -292,7 +319,7 @@ class _Line:
     """The line of one completion, for questions beside it."""
 
     client: OpenAICompatible
-    meter: _Meter
+    meter: Meter
 
     @property
     def traits(self) -> Traits:
@@ -365,22 +392,6 @@ def _guessed(endpoint: Endpoint) -> Traits:
 def _may_drop_heads(endpoint: Endpoint) -> bool:
     """Vendors whose windows are public refuse what is too long for them."""
     return table_window(endpoint.model, endpoint.base_url) is None
-
-
-def _lost(error: openai.APIConnectionError, endpoint: Endpoint) -> Rejected:
-    """A connection that broke. Causes are told apart by name: their package is not ours."""
-    cause = error.__cause__
-    name, words = type(cause).__name__, scrubbed(str(cause or error), endpoint.api_key)
-    if name == "ReadTimeout":
-        what = f"no answer within {endpoint.timeout_s:g} s"
-        return Rejected("timeout", what, served=True)
-    if name in ("ConnectTimeout", "PoolTimeout", "WriteTimeout"):
-        return Rejected(
-            "unreachable", f"no connection within {CONNECT_TIMEOUT_S:g} s", looks_misplaced=True
-        )
-    if name == "DecodingError" or "complete message body" in words:
-        return Rejected("bad_reply", f"the answer was cut off ({words})", served=True)
-    return Rejected("unreachable", words or name, looks_misplaced=name == "ConnectError")
 
 
 def _no_blobs(sha256: str) -> bytes:

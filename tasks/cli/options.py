@@ -35,6 +35,10 @@ Model = Annotated[str | None, typer.Option("--model", metavar="NAME", help="The 
 LeadModel = Annotated[
     str | None, typer.Option("--lead-model", metavar="NAME", help="The lead's model, if another.")
 ]
+AudioModel = Annotated[
+    str | None,
+    typer.Option("--audio-model", metavar="NAME", help="Turns recordings into text; uploads them."),
+]
 BaseUrl = Annotated[
     str | None,
     typer.Option("--base-url", metavar="URL", help="The OpenAI-compatible endpoint, up to /v1."),
@@ -135,6 +139,7 @@ By = Annotated[str | None, typer.Option("--by", metavar="NAME", help="Who says s
 FLAGS = {
     "models.name": "--model",
     "models.lead": "--lead-model",
+    "models.audio": "--audio-model",
     "models.base_url": "--base-url",
     "web.allow_hosts": "--allow-host",
     "web.only_hosts": "--only-host",

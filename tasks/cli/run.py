@@ -31,6 +31,7 @@ def run(
     out: opt.Out = None,
     model: opt.Model = None,
     lead_model: opt.LeadModel = None,
+    audio_model: opt.AudioModel = None,
     base_url: opt.BaseUrl = None,
     limit: opt.Limit = None,
     allow_host: opt.AllowHost = None,
@@ -61,6 +62,7 @@ def run(
     values = {
         "models.name": model,
         "models.lead": lead_model,
+        "models.audio": audio_model,
         "models.base_url": base_url,
         "web.allow_hosts": allow_host,
         "web.only_hosts": only_host,

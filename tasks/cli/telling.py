@@ -79,9 +79,11 @@ def _model(settings: Settings) -> str:
         return "scripted model (no language model)"
     models = settings.models
     shown = f"model {shown_chain(settings, models.name or '', os.environ)}"
-    if not models.lead or models.lead == models.name:
-        return shown
-    return f"{shown}; lead {shown_chain(settings, models.lead, os.environ)}"
+    if models.lead and models.lead != models.name:
+        shown += f"; lead {shown_chain(settings, models.lead, os.environ)}"
+    if models.audio:
+        shown += f"; recordings go to {shown_chain(settings, models.audio, os.environ)}"
+    return shown
 
 
 def _write_answer(streams: Streams, answer: str, *, plain: bool) -> None:

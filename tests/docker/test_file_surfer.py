@@ -18,8 +18,9 @@ from sandbox_bench import settings
 from agents.coder import authored
 from agents.file_surfer.agent import Desk
 from agents.file_surfer.library import Library
+from agents.toolkit import tools_of
 from agents.workspace import Workspace
-from orchestrator.agent import WorkContext
+from orchestrator.agent import Observation, WorkContext
 from orchestrator.blobs import Blobs
 from orchestrator.errors import ToolFailed
 from orchestrator.models.llm import Profile
@@ -251,6 +252,22 @@ async def test_a_document_is_converted_once_by_content(office: Office, tmp_path:
     await desk.open("copy.docx")
     await desk.read("report.docx")
     assert len(log.read_text(encoding="utf-8").splitlines()) == 1
+
+
+async def test_after_a_resume_a_document_is_not_converted_again(
+    office: Office, tmp_path: Path
+) -> None:
+    await office.put("report.docx", content_of("report.docx"))
+    tools = office.library.remembering(tools_of(office.desk()))
+    recorded = await tools["open"].function(path="report.docx")
+    again = Workspace(settings("docker", log=tmp_path / "log"), office.blobs)
+    again.files.update(office.workspace.files)
+    resumed = Office(again, office.blobs)
+    resumed.library.recall(Observation.model_validate_json(recorded.model_dump_json()))
+    assert (await resumed.desk().open("report.docx")).text == recorded.text
+    assert "harvest of 1931" in (await resumed.desk().read("report.docx")).text
+    assert not (tmp_path / "log").exists()
+    await again.close()
 
 
 async def test_a_file_that_is_not_there_is_answered_with_those_that_are(office: Office) -> None:

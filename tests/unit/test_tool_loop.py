@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from harness import Bench, Worker, assign, finish
 
-from agents.tool_loop import MAX_STEPS, ToolLoop, repetition
-from agents.toolkit import consent_given, tool, tools_of
+from agents.circles import repetition
+from agents.tool_loop import MAX_STEPS, ToolLoop
+from agents.toolkit import consent_given, tool, tools_of, words_heard
 from orchestrator.agent import (
     Answer,
     Approvals,
@@ -21,8 +22,8 @@ from orchestrator.agent import (
     Source,
     WorkContext,
 )
-from orchestrator.errors import ModelFault, NeedsApproval, ToolFailed
-from orchestrator.models.llm import Completion, Message, Request, ToolCall
+from orchestrator.errors import ModelFault, NeedsApproval, NeedsHearing, ToolFailed
+from orchestrator.models.llm import Completion, Message, Request, Sound, ToolCall
 from orchestrator.work import Consent, OnQuestion
 
 Move = Completion | str
@@ -516,3 +517,78 @@ async def test_equal_calls_with_equal_results_leave_equal_traces(bench: Bench) -
     trace = played.report.trace
     assert len(trace) == 3
     assert trace[0] == trace[2] != trace[1]
+
+
+class Tape:
+    """A tool owner with a recording that it cannot hear by itself."""
+
+    def __init__(self) -> None:
+        self.opened = 0
+
+    @tool()
+    async def open(self) -> Observation:
+        """Open the tape."""
+        self.opened += 1
+        words = words_heard.get().get(TAPE.sha256)
+        if words is None:
+            raise NeedsHearing(TAPE)
+        return Observation(text=f"it says: {words}", source=Source(kind="path", ref="tape"))
+
+
+TAPE = Sound(sha256="ab" * 32, name="recording.mp3")
+
+
+@pytest.mark.parametrize("paid_again", [False, True])
+async def test_a_recording_is_heard_as_a_paid_step_of_its_own_and_never_twice(
+    bench: Bench, paid_again: bool
+) -> None:
+    heard: list[Request] = []
+
+    def play(request: Request) -> Move:
+        if request.sound is not None:
+            heard.append(request)
+            return Completion(text="the keeper is Finch")
+        if not request.tools:
+            return finish("Finch") if "keeper" in _told(request) else assign(("Clerk", "listen"))
+        shown = [message.content for message in request.messages if message.role == "tool"]
+        if not shown:
+            return calls(call("open"))
+        return done(shown[-1])
+
+    async def work(assignment: Assignment, ctx: WorkContext) -> Report:
+        return await ToolLoop(assignment, ctx, tools_of(tape), "You listen.").work()
+
+    tape = Tape()
+    agents = {"Clerk": Worker("Clerk", work)}
+    outcome = await bench.run(play, agents=agents)
+    assert outcome.answer == "Finch"
+    assert [request.sound for request in heard] == [TAPE]
+    assert tape.opened == 2
+    assert outcome.spent.calls == len(bench.kinds("StepDone")) - 2
+    if paid_again:
+        await bench.run(play, agents=agents, run=bench.run_id)
+    else:
+        recorder = await bench.replay(agents)
+        assert recorder.digest() == recorder.recorded_digest()
+    assert (len(heard), tape.opened) == (1, 2)
+
+
+async def test_a_recording_that_is_refused_is_told_to_the_model(bench: Bench) -> None:
+    def play(request: Request) -> Move:
+        if request.sound is not None:
+            raise ModelFault("bad_request", "asked ears-1: HTTP 400: not a recording")
+        if not request.tools:
+            return finish("none") if "not a recording" in _told(request) else assign(("Clerk", "x"))
+        shown = [message.content for message in request.messages if message.role == "tool"]
+        return done(shown[-1], status="failed") if shown else calls(call("open"))
+
+    async def work(assignment: Assignment, ctx: WorkContext) -> Report:
+        return await ToolLoop(assignment, ctx, tools_of(Tape()), "You listen.").work()
+
+    outcome = await bench.run(play, agents={"Clerk": Worker("Clerk", work)})
+    assert outcome.answer == "none"
+    assert "cannot_hear" in bench.kinds("Reported")[0]["report"]["summary"]
+
+
+def _told(request: Request) -> str:
+    return "\n".join(message.content for message in request.messages)
