@@ -73,6 +73,11 @@ function localItems() {
   catch { return []; } // a sandboxed or opaque document has none
 }
 
+function sessionItems() {
+  try { return Object.entries(sessionStorage); }
+  catch { return []; }
+}
+
 // Numbers drawn over the controls for a picture; the returned function takes them away again.
 function mark(refs) {
   const host = document.createElement('div');

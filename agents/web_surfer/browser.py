@@ -125,6 +125,7 @@ class Browser:
     _box: BrowserBox | None = None
     _chromium: Chromium | None = None
     _playwright: Playwright | None = None
+    _ended: asyncio.Event = field(default_factory=asyncio.Event)
     _starting: asyncio.Lock = field(default_factory=asyncio.Lock)  # one launch at a time
 
     @property
@@ -152,6 +153,12 @@ class Browser:
             viewport={"width": self.settings.width, "height": self.settings.height},
         )
 
+    async def wait_for_end(self, seconds: float) -> None:
+        """Until Chromium has ended, but no longer than this."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._ended.wait()
+
     async def close(self) -> None:
         """End Chromium and the driver behind it."""
         chromium, playwright = self._chromium, self._playwright
@@ -178,6 +185,8 @@ class Browser:
                     fix="set QUAESTOR_CHROMIUM to another one, such as that of "
                     "`playwright install chromium` (a browser of a snap cannot be boxed)",
                 ) from error
+            self._ended = ended = asyncio.Event()
+            self._chromium.on("disconnected", lambda _chromium: ended.set())
             return self._chromium
 
     async def _boxed(self) -> BrowserBox | None:

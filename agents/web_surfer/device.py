@@ -21,7 +21,8 @@ from agents.web_surfer.downloading import PDF, Downloads
 from agents.web_surfer.gating import Gate
 from agents.web_surfer.outline import Descriptor, Outline, Reader, fit
 from agents.web_surfer.ports import Ports
-from agents.web_surfer.tabs import LOST_FORMS, Tabs
+from agents.web_surfer.restoring import kept_session, origin_of, reopen
+from agents.web_surfer.tabs import CRASHED, LOST_FORMS, Tabs
 from agents.web_surfer.telling import Discretion
 from agents.web_surfer.text import neutral, one_line
 from agents.web_surfer.watching import look_at
@@ -53,6 +54,7 @@ class Device:
         self._shown: list[str] = []
         self._shown_url = ""
         self._local: dict[str, Any] = {}
+        self._sessions: dict[Page, Json] = {}
 
     async def page(self) -> Page:
         return await self.tabs.page()
@@ -65,12 +67,13 @@ class Device:
         if snapshot is not None:
             self._recalled = snapshot
 
-    async def ready(self, *, dialog_allowed: bool = False) -> None:
-        """Restore what a crash or a resume took away; refuse to act past an open dialog."""
+    async def ready(self, *, dialog_allowed: bool = False, leaving: bool = False) -> None:
+        """Restore what a crash or a resume took away; refuse to act past an open dialog. `leaving`:
+        the active page is not needed, since another one is about to be opened in its place."""
         if self._recalled is not None:
-            await self.restore(self._recalled)
+            await self.restore(self._recalled, leaving=leaving)
         elif self._standing is not None and not self.tabs.is_alive:
-            await self.restore(self._standing)
+            await self.restore(self._standing, leaving=leaving)
         if self.tabs.dialog is not None:
             await self.tabs.race(asyncio.sleep(0))
         dialog = self.tabs.dialog
@@ -99,7 +102,7 @@ class Device:
                 await self.tabs.give_up(hand.page)
                 raise ToolFailed(f"{hand.page.url} stopped responding and was closed") from error
             except browser_error() as error:
-                if not hand.page.is_closed():
+                if not hand.page.is_closed() and not await self.tabs.is_lost():
                     raise ToolFailed(one_line(str(error))) from error
         if doing.fault is not None:
             raise doing.fault
@@ -120,7 +123,8 @@ class Device:
             try:
                 await self.tabs.race(whole())
             except browser_error() as error:
-                if doing.fault is None and not self.tabs.downloads:
+                unloaded = doing.fault is None and not self.tabs.downloads
+                if unloaded and not await self.tabs.is_lost():
                     raise ToolFailed(self._why_not_loaded(url, str(error))) from error
         if doing.fault is not None:
             raise doing.fault
@@ -140,7 +144,9 @@ class Device:
         try:
             await self.tabs.race(whole())
         except browser_error() as error:
-            raise ToolFailed(one_line(str(error))) from error
+            if not await self.tabs.is_lost():
+                raise ToolFailed(one_line(str(error))) from error
+            return await self.show()
         if page.url == left and self.tabs.dialog is None:
             raise ToolFailed(f"there is no page to go {way} to in this tab")
         return await self.show()
@@ -168,6 +174,9 @@ class Device:
 
     async def show(self, said: Sequence[str] = ()) -> Observation:
         """The active page as an observation, with what there is to say about it."""
+        if self._standing is not None and await self.tabs.is_lost():
+            await self.restore(self._standing)
+            self.tabs.notes.append(CRASHED)
         await self.tabs.trim()
         pending, self.tabs.downloads = self.tabs.downloads, []
         self.tabs.notes += [*said, *await self.downloads.collect(pending)]
@@ -185,7 +194,7 @@ class Device:
         if wall is not None:
             header.insert(2, f"in the way: {wall.kind} ({wall.why})")
         self._shown, self._shown_url = lines, url
-        self._standing = await self._snapshot(outline)
+        self._standing = await self._snapshot(page, outline)
         self._standing["wall"] = wall.kind if wall is not None else ""
         text = neutral("\n".join([*header, "---", *lines] if lines else header))
         return Observation(
@@ -205,20 +214,26 @@ class Device:
             snapshot=self._standing,
         )
 
-    async def restore(self, snapshot: Json) -> None:
-        """Make the tabs again from a snapshot; elements keep their numbers."""
+    async def restore(self, snapshot: Json, *, leaving: bool = False) -> None:
+        """Make the tabs again from a snapshot; elements keep their numbers. `leaving`: the active
+        page is not loaded, only its session storage is there for the page that comes next."""
         self._recalled = None
         await self.tabs.close()
         self.tabs.storage = snapshot["storage"]
         self._local = {origin["origin"]: origin for origin in snapshot["storage"]["origins"]}
         refs = {int(ref): Descriptor(*found) for ref, found in snapshot["refs"].items()}
         self.reader.remember(snapshot["url"], refs, snapshot["next_ref"])
-        for url in snapshot["tabs"] or [snapshot["url"]]:
+        urls = snapshot["tabs"] or [snapshot["url"]]
+        sessions = snapshot.get("sessions") or [None] * len(urls)
+        self._sessions.clear()
+        for number, (url, session) in enumerate(zip(urls, sessions, strict=True)):
             page = await self.tabs.new_page()
-            if url.startswith(("http://", "https://")):
+            self._sessions[page] = session
+            here = number == snapshot["active"]
+            seconds = self.browser.settings.goto_seconds
+            await reopen(page, url, session, seconds=seconds, loads=not (leaving and here))
+            if here and not leaving:
                 with contextlib.suppress(browser_error()):
-                    milliseconds = self.browser.settings.goto_seconds * 1000
-                    await page.goto(url, wait_until="domcontentloaded", timeout=milliseconds)
                     await page.evaluate(f"window.scrollTo(0, {int(snapshot['scroll'])})")
         self.tabs.active = min(snapshot["active"], max(0, len(self.tabs.pages) - 1))
         self.tabs.take_notes()
@@ -288,10 +303,11 @@ class Device:
             parts.append(f"{mark}{number} {one_line(page.url, 80)}")
         return " | ".join(parts)
 
-    async def _snapshot(self, outline: Outline | None) -> Json:
-        page = await self.page()
+    async def _snapshot(self, page: Page, outline: Outline | None) -> Json:
+        if self._standing is not None and not self.tabs.is_alive:
+            return self._standing  # it crashed just now: what stood before is what to restore
         if outline is not None:
-            await self._remember_local(page)
+            await self._remember_storage(page)
         refs = outline.refs if outline is not None else {}
         return {
             "url": page.url,
@@ -299,18 +315,22 @@ class Device:
             "active": self.tabs.active,
             "scroll": outline.scroll[0] if outline is not None else 0,
             "storage": await self.storage(),
+            "sessions": [self._sessions.get(tab) for tab in self.tabs.pages],
             "refs": {str(ref): list(found) for ref, found in refs.items()},
             "next_ref": self.reader.next_ref,
         }
 
-    async def _remember_local(self, page: Page) -> None:
-        parts = urlsplit(page.url)
-        if parts.scheme not in ("http", "https"):
+    async def _remember_storage(self, page: Page) -> None:
+        """Of the page that is shown; every page with storage was shown once."""
+        origin = origin_of(page.url)
+        if not origin:
             return
         with contextlib.suppress(TimeoutError, browser_error()):
             items = await self.reader.ask(page, "localItems")
-            origin = f"{parts.scheme}://{parts.netloc}"
             self._local[origin] = {"origin": origin, "localStorage": items}
+            session = await self.reader.ask(page, "sessionItems")
+            open_pages = {tab: self._sessions.get(tab) for tab in self.tabs.pages}
+            self._sessions = {**open_pages, page: kept_session(origin, session)}
 
 
 async def load(page: Page, url: str, seconds: float) -> list[str]:

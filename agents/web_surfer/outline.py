@@ -29,8 +29,8 @@ MAX_FRAME_DEPTH = 4
 STALE_TRIES = 2
 _PARTS = ("looks.js", "names.js", "outline.js", "reading.js", "acting.js", "intent.js", "signs.js")
 _EXPORTS = (
-    "outline refOf nodeOf adopt aimAt isAt boxOf kindOf scrollOne localItems mark settled "
-    "intent intentAt focusIntent signs markdown tables tableAround tableRows"
+    "outline refOf nodeOf adopt aimAt isAt boxOf kindOf scrollOne localItems sessionItems "
+    "mark settled intent intentAt focusIntent signs markdown tables tableAround tableRows"
 )
 
 

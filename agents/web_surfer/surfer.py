@@ -128,9 +128,9 @@ class WebSurfer:
     @tool()
     async def goto(self, url: str) -> Observation:
         """Open a URL in the active tab."""
-        await self._device.ready()
         whole = with_scheme(url)
         await self._device.discretion.follow(whole, "open")
+        await self._device.ready(leaving=True)
         return await self._device.open_url(whole)
 
     @tool(direct=True)

@@ -38,6 +38,8 @@ NAVIGATION_SECONDS = 15.0
 ACT_SECONDS = 75.0
 WAITED_FOR = frozenset({"document", "xhr", "fetch", "script", "stylesheet"})
 LOST_FORMS = "the browser was restarted; unsaved form input is lost"
+CRASHED = "the browser crashed during this act; whether the act had an effect is not known"
+NOTICED_S = 5.0
 
 
 @dataclass
@@ -56,6 +58,7 @@ class Tabs:  # no slots: playwright writes an attribute on the owner of a handle
     downloads: list[Download] = field(default_factory=list)
     hosts: set[str] = field(default_factory=set)
     _context: BrowserContext | None = None
+    _crashed: bool = False
     _requests: dict[Request, float] = field(default_factory=dict)
     _turned_away: set[Request] = field(default_factory=set)
     _aborted_at: float = 0.0
@@ -66,12 +69,25 @@ class Tabs:  # no slots: playwright writes an attribute on the owner of a handle
     @property
     def is_alive(self) -> bool:
         """Whether there is a context, and its browser has not crashed."""
-        return self._context is not None and self.browser.is_running
+        return self._context is not None and self.browser.is_running and not self._crashed
+
+    async def is_lost(self) -> bool:
+        """Whether the browser is gone since the tabs were opened; asks it, since the word of a
+        crash comes a moment later than the crash."""
+        if self._context is None or self._crashed:
+            return self._crashed
+        try:
+            async with asyncio.timeout(NOTICED_S):
+                await self._context.cookies()
+        except (browser_error(), TimeoutError):
+            await self.browser.wait_for_end(NOTICED_S)
+        return not self.browser.is_running
 
     async def context(self) -> BrowserContext:
         """The branch's own context, made when it is first needed."""
         async with self._opening:
             if self._context is None or not self.browser.is_running:
+                self._crashed = self._crashed or self._context is not None
                 self._forget()
                 context = await self.browser.new_context(self.branch, self.storage)
                 await context.add_init_script(self.reader.init_script)
@@ -101,6 +117,7 @@ class Tabs:  # no slots: playwright writes an attribute on the owner of a handle
     async def close(self) -> None:
         """Close the context and its pages."""
         context = self._context
+        self._crashed = False
         self._forget()
         if context is not None and self.browser.is_running:
             with contextlib.suppress(browser_error()):
@@ -167,6 +184,8 @@ class Tabs:  # no slots: playwright writes an attribute on the owner of a handle
         await asyncio.sleep(0.02)
         deadline = time.monotonic() + NAVIGATION_SECONDS
         for _ in range(4):
+            if not self.is_alive:
+                return
             page = await self.page()
             await self._finish_navigation(page, since)
             await self._calm(page)

@@ -200,6 +200,11 @@ PAGES: dict[str, bytes] = {
         "<label>Draft <input></label><script>say('stored: ' + (localStorage.x || 'none') + ' ' "
         "+ (document.cookie || 'no cookie'))</script>"
     ),
+    "/session": page(
+        SHOW + "<button onclick=\"sessionStorage.x = 'kept'\">Keep</button>"
+        "<button onclick=\"fetch('/never').catch(() => 0)\">Ask</button>"
+        "<script>say('session: ' + (sessionStorage.x || 'none'))</script>"
+    ),
     "/canvas": page(
         SHOW + "<canvas id=c width=200 height=100></canvas><script>"
         "c.onclick = (e) => say('at ' + e.offsetX + ',' + e.offsetY);</script>"

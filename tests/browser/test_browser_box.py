@@ -22,6 +22,7 @@ from typing import Any
 
 import platformdirs
 import pytest
+from browser.processes import descendants, name_of, status_of
 from playwright.async_api import Browser as Chromium
 from playwright.async_api import Error, async_playwright
 
@@ -218,8 +219,8 @@ def _check_processes() -> None:
     """As the host sees them: another user, another network, no rights, filtered renderers."""
     ours = [
         (pid, status)
-        for pid in _descendants(os.getpid())
-        if "chromium" in (status := _status(pid)).get("Name", "") and status["State"][0] != "Z"
+        for pid in descendants(os.getpid())
+        if "chromium" in (status := status_of(pid)).get("Name", "") and status["State"][0] != "Z"
     ]
     assert ours, "Chromium was not found among our processes"
     mine = {name: Path(f"/proc/self/ns/{name}").readlink() for name in ("net", "pid", "mnt")}
@@ -231,29 +232,6 @@ def _check_processes() -> None:
             assert "0" not in status["Uid"].split()
     kinds = {status["Seccomp"] for _, status in ours}
     assert "2" in kinds, "no process of Chromium runs under a system call filter"
-
-
-def _status(pid: int) -> dict[str, str]:
-    with suppress(OSError):
-        lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
-        return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    return {}
-
-
-def _name(pid: int) -> str:
-    return _status(pid).get("Name", "")
-
-
-def _descendants(pid: int) -> list[int]:
-    numbers = [int(place.name) for place in Path("/proc").iterdir() if place.name.isdigit()]
-    parents = {one: int(_status(one).get("PPid", "0")) for one in numbers}
-    found, waiting = list[int](), [pid]
-    while waiting:
-        parent = waiting.pop()
-        children = [child for child, its in parents.items() if its == parent]
-        found += children
-        waiting += children
-    return found
 
 
 LIVES = """
@@ -279,16 +257,16 @@ def test_nothing_of_the_box_outlives_a_killed_parent(tmp_path: Path) -> None:
     try:
         assert parent.stdout is not None
         assert parent.stdout.readline() == "2\n"
-        theirs = _descendants(parent.pid)
-        assert {"bwrap", "chromium"} <= {_name(pid) for pid in theirs}
-        handles = [os.pidfd_open(pid) for pid in theirs if _status(pid)]
+        theirs = descendants(parent.pid)
+        assert {"bwrap", "chromium"} <= {name_of(pid) for pid in theirs}
+        handles = [os.pidfd_open(pid) for pid in theirs if status_of(pid)]
     finally:
         parent.send_signal(signal.SIGKILL)
         parent.wait()
     for handle in handles:
         ended, _, _ = select.select([handle], [], [], 60)
         os.close(handle)
-        assert ended, f"{[_name(pid) for pid in theirs]} still run"
+        assert ended, f"{[name_of(pid) for pid in theirs]} still run"
     (left,) = tmp_path.glob(f"{PREFIX}*")
     sweeping = "from sandbox.browser_box import private_folder\nwith private_folder(): pass"
     subprocess.run([sys.executable, "-c", sweeping], env=environ, check=True, timeout=60)
