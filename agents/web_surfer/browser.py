@@ -46,7 +46,8 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--autofill-server-url=about:blank",  # or the fields of every form are sent to a server
-    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+    "--webrtc-ip-handling-policy=disable_non_proxied_udp",
+    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",  # its name in older versions
 )
 # What Chromium asks by itself, unasked by any page: nobody's browsing is reported there.
 OWN_SERVICES = frozenset(
