@@ -140,8 +140,9 @@ class Gate:
         doing = self._doing
         why = self._why_hold(request)
         if why is None:
-            if doing is not None:
-                doing.note_request(request)
+            current = doing or self.done
+            if current is not None:
+                current.note_request(request)
             return True
         if doing is None or request.resource_type in PINGS:
             if request.resource_type not in PINGS:
@@ -170,7 +171,8 @@ class Gate:
 
     def _why_hold(self, request: Request) -> str | None:
         parts, doing = urlsplit(request.url), self._doing
-        covered = doing is not None and parts.netloc in doing.granted
+        current = doing or self.done
+        covered = current is not None and parts.netloc in current.granted
         if request.method in SAFE_METHODS:
             return None if doing is None or covered else _why_hold_get(request, doing)
         if request.resource_type in PINGS:
