@@ -17,13 +17,15 @@ UTF8_BOM = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """What is to be scored. `id` is handed through; `reply` is what a judge has already said."""
+    """What is to be scored. `id` is handed through; `reply` is what a judge has already said;
+    `question` is shown to a judge."""
 
     line: int
     prediction: Json
     gold: Json
     id: Json = None
     reply: str | None = None
+    question: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,4 +63,12 @@ def _pair(number: int, line: bytes) -> Pair | BadLine:
     reply = value.get("reply")
     if reply is not None and not isinstance(reply, str):
         return BadLine(number, "its reply is not a text")
-    return Pair(number, value["prediction"], value["gold"], value.get("id"), reply)
+    question = value.get("question")
+    return Pair(
+        number,
+        value["prediction"],
+        value["gold"],
+        value.get("id"),
+        reply,
+        question if isinstance(question, str) else "",
+    )

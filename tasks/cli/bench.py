@@ -42,6 +42,10 @@ def score(
             "--pairs", metavar="FILE|-", help="JSON lines with prediction and gold; - for stdin."
         ),
     ],
+    model: Annotated[
+        str | None, typer.Option("--model", metavar="NAME", help="The judge, for rules with one.")
+    ] = None,
+    base_url: opt.BaseUrl = None,
     sandbox: opt.Sandbox = None,
     trust_project: opt.TrustProject = False,
     home: opt.Home = None,
@@ -54,7 +58,8 @@ def score(
     """
     from tasks.cli.scoring import score_pairs
 
-    flags = opt.flags_given({"sandbox.launcher": sandbox}, None)
+    given = {"sandbox.launcher": sandbox, "models.name": model, "models.base_url": base_url}
+    flags = opt.flags_given(given, None)
     where = Where(home, config, trust_project)
     return score_pairs(scorer, pairs, (flags, where), streams_of(context))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
@@ -16,6 +17,7 @@ from tasks.benchmark.scorers.registry import FUNCTIONAL, PURE, check_name
 from tasks.benchmark.scorers.score import Score
 from tasks.cli.benching import BoxSettings, open_box
 from tasks.cli.exits import ANSWERED, PARTIAL
+from tasks.cli.opening import load_settings
 from tasks.cli.streams import Streams
 
 Judge = Callable[[Pair], Awaitable[Score]]
@@ -54,6 +56,11 @@ async def _judge(name: str, settings: BoxSettings) -> AsyncIterator[Judge]:
     async def pure(pair: Pair) -> Score:
         return PURE[name](pair.prediction, pair.gold)
 
+    model_named = any(given.key == "models.name" for given in settings[0])
+    if model_named:
+        async with _model_judge(name, settings) as judge:
+            yield judge
+        return
     if name != FUNCTIONAL:
         yield graded if name == "simpleqa/graded" else pure
         return
@@ -61,6 +68,34 @@ async def _judge(name: str, settings: BoxSettings) -> AsyncIterator[Judge]:
 
     async with open_box(settings) as box:
         yield lambda pair: score_functional(pair.prediction, pair.gold, box)
+
+
+@asynccontextmanager
+async def _model_judge(name: str, settings: BoxSettings) -> AsyncIterator[Judge]:
+    """A rule that asks a model, where the pair does not hold a judge's reply already."""
+    from tasks.benchmark.judge import judge_graded, judge_string
+    from tasks.model_pool import ModelPool
+
+    ask = {"simpleqa/graded": judge_graded, "webarena/string": judge_string}.get(name)
+    if ask is None:
+        raise UsageError(f"{name} asks no model", fix="leave --model out")
+    resolved = load_settings(*settings).settings
+    pool = ModelPool(resolved.home, _no_pictures, os.environ)
+    try:
+        _, model = pool.lead_and_model(resolved)
+
+        async def judge(pair: Pair) -> Score:
+            if pair.reply is not None:
+                return score_graded(pair.prediction, pair.gold, pair.reply)
+            return await ask(model, pair.prediction, pair.gold, pair.question)
+
+        yield judge
+    finally:
+        await pool.close()
+
+
+def _no_pictures(sha256: str) -> bytes:
+    raise KeyError(sha256)
 
 
 @contextmanager
