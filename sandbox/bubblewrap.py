@@ -1,8 +1,9 @@
 """Boxes without an engine: the same supervisor in fresh namespaces over the same root tree.
 
 An ordinary user gets a user namespace with one mapped user; root gets none, but a real change of
-user, to an id of the box's own because process limits count per user. There is no cgroup: the
-supervisor itself watches memory and processes, and nothing limits the processor.
+user, to an id of the box's own because process limits count per user. Where this process may make
+control groups they limit memory, processes and processor; elsewhere the supervisor itself watches
+memory and processes, and nothing limits the processor.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.errors import NotReady
-from sandbox import payload, tree
+from sandbox import cgroups, payload, tree
 from sandbox.base import SandboxSettings
 from sandbox.inside.confine import Confinement
 from sandbox.process import finished, spawn
@@ -55,6 +56,7 @@ class BubblewrapLaunch:
             )
         launch = cls(settings, built)
         await finished(launch._try(), _nothing_of)
+        await asyncio.to_thread(cgroups.sweep)
         return launch
 
     @property
@@ -62,11 +64,14 @@ class BubblewrapLaunch:
         return f"tree:{tree.recipe_of(self.root)}"
 
     def describe(self) -> str:
-        size = f"{self.settings.memory_bytes >> 20} MiB (watched)"
-        return f"bubblewrap over {self.root}, {size}"
+        return f"bubblewrap over {self.root}, {self.settings.memory_bytes >> 20} MiB"
 
     async def launch(self) -> Wire:
         """Start bwrap with the supervisor as PID 1 of its own process namespace."""
+        box = self.settings
+        group = await asyncio.to_thread(
+            cgroups.make, memory=box.memory_bytes, pids=box.pids, cpus=box.cpus
+        )
         uid = FIRST_UID + secrets.randbelow(UIDS) if os.geteuid() == 0 else None
         confinement = Confinement(
             workspace="/workspace",
@@ -75,21 +80,31 @@ class BubblewrapLaunch:
             uid=uid,
             alone=True,
             threads=math.ceil(self.settings.cpus),
-            processes=self.settings.pids,
-            memory=self.settings.memory_bytes,
-            address_space=max(LEAST_ADDRESS_SPACE, 4 * self.settings.memory_bytes),
-            relay=OUTLET if self.settings.proxy_socket else None,
-            login=self.settings.proxy_login,
+            processes=None if group else box.pids,
+            memory=None if group else box.memory_bytes,
+            address_space=None if group else max(LEAST_ADDRESS_SPACE, 4 * box.memory_bytes),
+            relay=OUTLET if box.proxy_socket else None,
+            login=box.proxy_login,
         )
+
+        async def clean() -> None:
+            if group is not None:
+                await asyncio.to_thread(group.remove)
+
         told, telling = os.pipe()
         with os.fdopen(told, "rb") as pipe:
             try:
-                command = [*self._namespaces("--info-fd", str(telling))]
+                shown = _shown(group) if group else ()
+                command = [*self._namespaces(*shown, "--info-fd", str(telling))]
                 command += payload.supervisor(confinement)
-                wire = await spawn(command, _nothing, pass_fds=(telling,))
+                wire = await spawn(command, clean, pass_fds=(telling,))
             finally:
                 os.close(telling)
-            return _killable(wire, await asyncio.to_thread(pipe.read))
+            born = await asyncio.to_thread(pipe.read)
+        if group is not None:
+            # Before its first block: what that starts is born under the limits.
+            _put_under(group, wire, born)
+        return _killable(wire, born)
 
     async def _try(self) -> None:
         process = await asyncio.create_subprocess_exec(
@@ -143,6 +158,20 @@ def _tmpfs(place: str, size: int, mode: str) -> tuple[str, ...]:
     return ("--size", str(size), "--perms", mode, "--tmpfs", place)
 
 
+def _shown(group: cgroups.Group) -> tuple[str, ...]:
+    """Options that show the supervisor its own limits and counters, read-only."""
+    options = ["--tmpfs", "/sys"]
+    for folder, place in group.folders.items():
+        options += ["--ro-bind", str(folder), place]
+    return (*options, "--remount-ro", "/sys")
+
+
+def _put_under(group: cgroups.Group, wire: Wire, born: bytes) -> None:
+    with suppress(ValueError, KeyError):  # bwrap has failed already; its complaint says why
+        group.add(int(wire.name))
+        group.add(json.loads(born)["child-pid"])
+
+
 def _killable(wire: Wire, told: bytes) -> Wire:
     """Let `kill` end the box's PID 1, and so all of it: killing bwrap itself would not.
 
@@ -163,10 +192,6 @@ def _killable(wire: Wire, told: bytes) -> Wire:
         await wire.kill()
 
     return dataclasses.replace(wire, kill=kill)
-
-
-async def _nothing() -> None:
-    """Nothing to clean: the file systems end with the box."""
 
 
 async def _nothing_of(_tried: None) -> None:

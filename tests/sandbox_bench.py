@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from sandbox import cgroups
 from sandbox.base import Box, Launcher, Result, SandboxSettings
 
 LAUNCHERS: tuple[Launcher, ...] = ("docker", "bubblewrap")
@@ -66,6 +67,14 @@ async def until(claim: Callable[[], bool], seconds: float) -> float:
         assert time.monotonic() - started < seconds, f"not within {seconds} seconds"
         await asyncio.sleep(0.05)
     return time.monotonic() - started
+
+
+def grouped() -> bool:
+    """Whether bubblewrap's boxes can have control groups on this machine."""
+    group = cgroups.make(memory=1 << 30, pids=10, cpus=1.0)
+    if group is not None:
+        group.remove()
+    return group is not None
 
 
 def settings(launcher: Launcher, **changes: object) -> SandboxSettings:

@@ -88,7 +88,8 @@ class Confinement:
         self._limit()
         if self.uid is not None:
             become(self.uid)
-        if self.filtered and (program := seccomp.program(sockets=sockets)) is not None:
+        program = seccomp.program(sockets=sockets, hoards=False) if self.filtered else None
+        if program is not None:
             seccomp.install(program)
         for number in (signal.SIGPIPE, signal.SIGCHLD, signal.SIGINT, signal.SIGXFSZ):
             signal.signal(number, signal.SIG_DFL)

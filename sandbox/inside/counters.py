@@ -46,9 +46,9 @@ class Counters:
         # A bomb dies in less than a sample's time: most of the limit is taken for all of it.
         if allowed is not None and sum(map(_threads, processes)) >= allowed * 3 // 4:
             self._sampled_processes = True
-        if sum(map(_private_bytes, processes)) <= limit:
+        if sum(map(_resident_bytes, processes)) <= limit:
             return True
-        # Pages shared after a fork were counted once per process; now count exactly.
+        # Shared pages were counted once per process; now count exactly.
         with self._confinement.as_user():
             self._sampled_memory = sum(map(_proportional_bytes, processes)) > limit
         return not self._sampled_memory
@@ -84,10 +84,11 @@ def _threads(process: Path) -> int:
     return 0
 
 
-def _private_bytes(process: Path) -> int:
+def _resident_bytes(process: Path) -> int:
+    """Shared pages too: a mapping that is shared with nobody is memory like any other."""
     with suppress(OSError, ValueError, IndexError):
         pages = (process / "statm").read_text(encoding="ascii").split()
-        return (int(pages[1]) - int(pages[2])) * resource.getpagesize()
+        return int(pages[1]) * resource.getpagesize()
     return 0
 
 
@@ -96,4 +97,4 @@ def _proportional_bytes(process: Path) -> int:
         for line in (process / "smaps_rollup").read_text(encoding="ascii").splitlines():
             if line.startswith("Pss:"):
                 return int(line.split()[1]) * 1024
-    return _private_bytes(process)
+    return _resident_bytes(process)

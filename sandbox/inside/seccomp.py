@@ -35,6 +35,9 @@ class _Machine:
     socket: int
     prlimit: int
     denied: tuple[int, ...]
+    hoards: tuple[int, ...]
+    """memfd_create, shmget, semget, msgget: memory that no process has mapped, and that outlives
+    the process (System V) or that nobody counts where there is no cgroup (memfd)."""
 
 
 # Denied: ptrace, syslog, ustat, sysfs, pivot_root, sysctl, adjtimex, chroot, acct, settimeofday,
@@ -51,6 +54,7 @@ _X86_64 = _Machine(
         *(172, 173, 174, 175, 176, 177, 178, 179, 180, 212, 227, 246, 248, 249, 250, 256, 272),
         *(279, 298, 300, 303, 304, 305, 308, 310, 311, 312, 313, 320, 321, 323),
     ),
+    hoards=(319, 29, 64, 68),
 )
 _AARCH64 = _Machine(
     arch=0xC00000B7,
@@ -62,16 +66,20 @@ _AARCH64 = _Machine(
         *(112, 104, 217, 218, 219, 238, 239, 97, 241, 262, 264, 265, 266, 268, 270, 271, 272),
         *(273, 294, 280, 282),
     ),
+    hoards=(279, 194, 190, 186),
 )
 _MACHINES = {"x86_64": _X86_64, "aarch64": _AARCH64}
 _CLONE3 = 435
 
 
-def program(*, sockets: bool = True) -> bytes | None:
-    """The filter for this machine as BPF, or None where its numbers are not known."""
+def program(*, sockets: bool = True, hoards: bool = True) -> bytes | None:
+    """The filter for this machine as BPF, or None where its numbers are not known. `hoards` lets
+    a program keep memory that nobody has mapped."""
     machine = _MACHINES.get(platform.machine())
     families = SOCKET_FAMILIES if sockets else ()
-    return None if machine is None else _assemble(machine, families)
+    if machine is None:
+        return None
+    return _assemble(machine, families, () if hoards else machine.hoards)
 
 
 def install(filter_program: bytes) -> None:
@@ -86,7 +94,7 @@ def install(filter_program: bytes) -> None:
         raise OSError(ctypes.get_errno(), "the system call filter could not be loaded")
 
 
-def _assemble(machine: _Machine, families: tuple[int, ...]) -> bytes:
+def _assemble(machine: _Machine, families: tuple[int, ...], more: tuple[int, ...]) -> bytes:
     refuse, unknown = REFUSE | errno.EPERM, REFUSE | errno.ENOSYS
     lines = [
         (LOAD, 0, 0, ARCH_AT),
@@ -99,7 +107,7 @@ def _assemble(machine: _Machine, families: tuple[int, ...]) -> bytes:
         (EQUAL, 0, 1, _CLONE3),
         (RETURN, 0, 0, unknown),
     ]
-    for number in (*machine.denied, *_NEWER):
+    for number in (*machine.denied, *_NEWER, *more):
         lines += [(EQUAL, 0, 1, number), (RETURN, 0, 0, refuse)]
     lines += [
         (EQUAL, 0, 4, machine.clone),

@@ -1,12 +1,15 @@
-"""The sandbox beside bare `docker exec` on the same engine and image, in one run.
+"""The sandbox beside bare `docker exec` and AutoGen's Docker executor, on the same engine and
+packages, in one run.
 
 `docker exec` has none of the protections and leaves files and processes behind: it is the floor
-that people know. Asserted are ratios, with room for a busy machine; the table is for reading.
+that people know. AutoGen's executor has a network, a shared folder of the host and no limits.
+Asserted are ratios, with room for a busy machine; the table is for reading.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import time
@@ -14,6 +17,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from peers import AUTOGEN, peer_environment
 from sandbox_bench import LAUNCHERS, settings
 
 from sandbox.base import IMAGE, Launcher, Sandbox
@@ -21,6 +25,10 @@ from sandbox.base import IMAGE, Launcher, Sandbox
 BLOCKS = 200
 AT_ONCE = 8
 MEGABYTES = 48
+PEER_BLOCKS = 20
+"""Of AutoGen's 200 blocks so many are run, and the time is scaled up."""
+PEER_IMAGE = "quaestor-bench-peer"
+DRIVER = Path(__file__).parent / "drivers/autogen_executor.py"
 Figures = dict[str, float]
 
 
@@ -105,26 +113,60 @@ async def of_exec(folder: Path) -> Figures:
     return figures
 
 
+def of_autogen() -> Figures:
+    """The same with AutoGen's executor, in an environment of its own. It calls its interpreter
+    `python`, which the image gets a name for."""
+    python = peer_environment("autogen", AUTOGEN)
+    name, image = f"quaestor-bench-{os.getpid()}", PEER_IMAGE
+    link = ["ln", "-s", "/usr/bin/python3", "/usr/local/bin/python"]
+    made = (
+        ["docker", "run", f"--name={name}", "--network=none", IMAGE, *link],
+        ["docker", "commit", name, image],
+        ["docker", "rm", "-f", name],
+    )
+    for command in made:
+        subprocess.run(command, check=True, capture_output=True)
+    numbers = map(str, (PEER_BLOCKS, AT_ONCE, MEGABYTES))
+    command = [str(python), "-W", "ignore", str(DRIVER), image, *numbers]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    figures: Figures = json.loads(done.stdout.splitlines()[-1])
+    return figures
+
+
+def table(columns: dict[str, Figures]) -> str:
+    """Seconds by row and column, with each as a share of what AutoGen's executor takes."""
+    lines = [f"{'seconds':<14}" + "".join(f"{name:>22}" for name in columns)]
+    for row in columns["docker"]:
+        peer = columns["autogen"][row]
+        cells = [
+            f"{of[row]:>14.3f} {of[row] / peer:>6.2f}x" if row in of else f"{'':>22}"
+            for of in columns.values()
+        ]
+        lines.append(f"{row:<14}" + "".join(cells))
+    return "\n".join(lines)
+
+
 @pytest.fixture
 def cleared() -> Iterator[None]:
     """Nothing of ours is left on the engine, whatever happened."""
     yield
     name = f"quaestor-bench-{os.getpid()}"
     subprocess.run(["docker", "rm", "-f", name], check=False, capture_output=True)
+    subprocess.run(["docker", "rmi", "-f", PEER_IMAGE], check=False, capture_output=True)
 
 
 @pytest.mark.usefixtures("cleared")
 async def test_a_block_costs_less_than_a_bare_docker_exec(tmp_path: Path) -> None:
     columns: dict[str, Figures] = {"docker exec": await of_exec(tmp_path)}
+    columns["autogen"] = await asyncio.to_thread(of_autogen)
     for launcher in LAUNCHERS:
         columns[launcher] = await of_sandbox(launcher)
-    print(f"\n{'seconds':<14}" + "".join(f"{name:>14}" for name in columns))
-    for row in columns["docker"]:
-        cells = [f"{c[row]:>14.3f}" if row in c else f"{'':>14}" for c in columns.values()]
-        print(f"{row:<14}" + "".join(cells))
+    print(f"\n{table(columns)}")
     bare, docker, bwrap = columns["docker exec"], columns["docker"], columns["bubblewrap"]
     assert docker["200 blocks"] < bare["200 blocks"]
     assert docker["cold start"] < 3 * bare["cold start"]
     assert bwrap["cold start"] < bare["cold start"]
     assert max(docker["stop"], bwrap["stop"]) < 2
+    for row in ("python block", "bash block", "200 blocks", "stop"):
+        assert docker[row] < columns["autogen"][row], row
     assert max(docker["48 MB in"], docker["48 MB out"]) < 5

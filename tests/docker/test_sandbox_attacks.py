@@ -109,6 +109,26 @@ ATTACKS = (
            "    except OSError: pass\nprint('tried')"),
     Attack("block-file", "ls -la /run/sbx; echo x > /run/sbx/block.sh && echo HARM; rm -f "
            "/run/sbx/block.sh; [ -e /run/sbx/block.sh ] || echo HARM; echo tried", "bash"),
+    # Memory that nobody has mapped, or that outlives its process
+    _calls("hoarded-memory", "os.memfd_create('x')",
+           *(f"1 / (1 + ctypes.CDLL(None).{call})" for call in (
+               "shmget(0, 1 << 28, 0o1600)", "msgget(0, 0o1600)", "semget(0, 1, 0o1600)"))),
+    _calls("hard-links", "os.link('/etc/passwd', '/workspace/p')", "os.link('/proc/1/exe', 'exe')",
+           "os.link('/run/sbx/block.py', '/workspace/mine')"),
+    _calls("typed-into-a-terminal", "fcntl.ioctl(0, 0x5412, b'x')", "fcntl.ioctl(1, 0x5412, b'x')",
+           "os.open('/dev/tty', os.O_RDWR)", "os.open('/dev/console', os.O_RDWR)"),
+    Attack("closed-descriptors", "import os\nprint('tried', flush=True)\nos.closerange(0, 65536)"),
+    Attack("full-scratch", "import os\nprint('tried', flush=True)\nfor place in ('/tmp', '/dev/shm'):\n"
+           "  try: open(place + '/fill', 'wb').write(bytes(700 << 20))\n  except OSError: pass"),
+    Attack("links-that-change", "import os, threading, time\n"
+           "until = time.time() + 1\nprint('tried', flush=True)\n"
+           "if not os.fork():\n  os.setsid()\n"
+           "while time.time() < until:\n"
+           "  for act in (lambda: os.symlink('/etc/shadow', 'a'), lambda: os.unlink('a'),\n"
+           "              lambda: open('a', 'w').close(), lambda: os.mkfifo('b'), lambda: os.unlink('b')):\n"
+           "    try: act()\n    except OSError: pass"),
+    Attack("zombies", "import os\nprint('tried', flush=True)\nfor _ in range(5000):\n  try:\n"
+           "    if not os.fork(): os._exit(0)\n  except OSError: break"),
     # Leftovers
     Attack("double-fork", "import os, time\nprint('tried', flush=True)\nif not os.fork():\n"
            "  os.setsid()\n  if not os.fork():\n    time.sleep(1000)\n  os._exit(0)"),

@@ -1,23 +1,26 @@
 """Each protection is switched off once, to see that the attack it stops then gets through.
 
-Only where that cannot harm this machine: what is reached are listeners and files of the test. A
-limit is loosened ten times instead. What stays untried: the process namespace (its kill(-1) would
-be the machine's), the root tree bound read-only (it is shared), and no-new-privileges.
+Only where that cannot harm this machine: what is reached are listeners, files and containers of
+the test. A limit is loosened ten times instead. What stays untried under bubblewrap: the process
+namespace (its kill(-1) would be the machine's), the root tree bound read-only (it is shared), and
+no-new-privileges, which bwrap itself always sets; the container has each of them switched off.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import socket
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from sandbox_bench import LAUNCHERS, bash, python, settings
+from sandbox_bench import LAUNCHERS, bash, grouped, python, settings
 
-from sandbox import bubblewrap, container, payload
-from sandbox.base import Box, Launcher, Sandbox, SandboxSettings
+from sandbox import bubblewrap, cgroups, container, payload
+from sandbox.base import IMAGE, Box, Launcher, Sandbox, SandboxSettings
 
 Patch = pytest.MonkeyPatch
 
@@ -72,7 +75,7 @@ LEFT = "import os, time\nif not os.fork():\n  os.setsid(); time.sleep(30)\n"
 SWITCHES = (
     Switch(
         "system call filter",
-        lambda patch: without(patch, "if self.filtered and", "if False and"),
+        lambda patch: without(patch, "if self.filtered else None", "if False else None"),
         "import ctypes\nif ctypes.CDLL(None).ptrace(0, 0, 0, 0) == 0: print('THROUGH')",
     ),
     Switch(
@@ -184,6 +187,46 @@ async def test_without_a_network_namespace_a_listener_of_this_machine_is_reached
         listener.accept()[0].close()
 
 
+async def test_in_another_containers_process_namespace_its_processes_are_seen(
+    monkeypatch: Patch,
+) -> None:
+    look = """
+import glob
+seen = [open(place, errors="replace").read() for place in glob.glob("/proc/[0-9]*/cmdline")]
+if any("4321" in words and "glob" not in words for words in seen): print("THROUGH")
+"""
+    other = f"quaestor-test-{os.getpid()}"
+    command = ["docker", "run", "-d", "--rm", "--network=none", f"--name={other}", IMAGE]
+    subprocess.run([*command, "sleep", "4321"], check=True, capture_output=True)
+    try:
+        async with Sandbox.open(settings("docker")) as box:
+            assert not through((await python(box, look)).output)
+        with_limits(monkeypatch, pid_mode=f"container:{other}")
+        async with Sandbox.open(settings("docker")) as box:
+            assert through((await python(box, look)).output)
+    finally:
+        subprocess.run(["docker", "rm", "-f", other], check=True, capture_output=True)
+
+
+async def test_without_no_new_privileges_a_set_uid_program_runs_as_root(
+    monkeypatch: Patch,
+) -> None:
+    become = """
+import subprocess, time
+child = subprocess.Popen(["su"], stdin=subprocess.PIPE, stdout=-3, stderr=-3)
+time.sleep(1)
+(line,) = [l for l in open(f"/proc/{child.pid}/status") if l.startswith("Uid:")]
+if "0" in line.split()[1:]: print("THROUGH")
+"""
+    async with Sandbox.open(settings("docker")) as box:
+        assert not through((await python(box, become)).output)
+    with_limits(monkeypatch, security_opt=[])
+    # Loading a filter as an ordinary user sets it too.
+    without(monkeypatch, "if self.filtered else None", "if False else None")
+    async with Sandbox.open(settings("docker")) as box:
+        assert through((await python(box, become)).output)
+
+
 @pytest.mark.parametrize("launcher", LAUNCHERS)
 async def test_the_readers_lack_of_sockets_is_what_keeps_it_from_the_way_out(
     launcher: Launcher, monkeypatch: Patch
@@ -213,6 +256,7 @@ async def test_never_following_links_is_what_keeps_reads_inside(
 
 
 HOG = "x = bytearray(400 << 20)\nfor i in range(0, len(x), 4096): x[i] = 1\nprint('THROUGH')"
+SHARED_HOG = HOG.replace("x = bytearray(400 << 20)", "import mmap; x = mmap.mmap(-1, 400 << 20)")
 FORKS = """
 import os, time
 made = 0
@@ -271,6 +315,28 @@ def patch_tmpfs(patch: Patch, size: int) -> None:
     )
 
 
+async def test_without_control_groups_the_supervisor_watches_and_the_processor_is_free(
+    monkeypatch: Patch,
+) -> None:
+    monkeypatch.setattr(cgroups, "make", lambda **_limits: None)
+    async with Sandbox.open(settings("bubblewrap", memory_bytes=300 << 20)) as box:
+        missing = {name for name, holds in box.protections.items() if not holds}
+        assert missing == {"processor_limited"}
+        for code in (HOG, SHARED_HOG):
+            assert (await python(box, code)).cause == "out_of_memory"
+
+
+async def test_without_the_filter_memory_can_be_kept_that_no_process_has_mapped(
+    launcher: Launcher, monkeypatch: Patch
+) -> None:
+    hoard = "import os\ntry: os.memfd_create('x'); print('THROUGH')\nexcept OSError: print('no')"
+    async with Sandbox.open(settings(launcher)) as box:
+        assert not through((await python(box, hoard)).output)
+    without(monkeypatch, "() if hoards else machine.hoards", "()")
+    async with Sandbox.open(settings(launcher)) as box:
+        assert through((await python(box, hoard)).output)
+
+
 async def test_what_differs_between_the_launchers_is_printed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -284,4 +350,4 @@ async def test_what_differs_between_the_launchers_is_printed(
         for name in sorted(differs):
             print(f"\n  {name}: docker {docker[name]}, bubblewrap {bwrap[name]}")
     assert docker.keys() == bwrap.keys()
-    assert differs == {"processor_limited"}
+    assert differs == (set() if grouped() else {"processor_limited"})
