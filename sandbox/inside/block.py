@@ -5,13 +5,14 @@ from __future__ import annotations
 import fcntl
 import os
 import select
+import shutil
 import signal
 import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.inside.confine import SITE, Confinement
+from sandbox.inside.confine import BIN, SITE, Confinement
 from sandbox.inside.counters import SAMPLE_S, Counters
 from sandbox.inside.frames import FrameReader
 
@@ -139,9 +140,17 @@ class Runner:
         # a user of its own a block could have planted something under it.
         place = Path(self._confinement.code, f"block.{SUFFIXES[block.language]}")
         place.unlink(missing_ok=True)
+        self._name_python()
         with os.fdopen(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "wb") as file:
             file.write(block.code)
         return place
+
+    def _name_python(self) -> None:
+        """Scripts say `python`, which Debian has no program for; one that is there comes first."""
+        named = Path(self._confinement.code, BIN, "python")
+        named.parent.mkdir(mode=0o755, exist_ok=True)
+        named.unlink(missing_ok=True)
+        named.symlink_to(shutil.which("python3") or "/usr/bin/python3")
 
     def _spawn(self, command: tuple[str, ...], *, sockets: bool) -> tuple[int, int]:
         pipe, end = os.pipe()

@@ -19,7 +19,8 @@ OPEN_FILES = 1024
 PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 4, 36
 CAPABILITY_VERSION = 0x20080522
 RELAY_PORT = 3128
-SITE = "site"
+SITE, BIN = "site", "bin"
+PROGRAMS = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Confinement:
         proxy = f"http://{login}127.0.0.1:{RELAY_PORT}"
         names = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
         return {
-            "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin",
+            "PATH": f"{PROGRAMS}:{self.code}/{BIN}",
             "HOME": self.workspace,
             "USER": "sandbox",
             "LANG": "C.UTF-8",

@@ -204,9 +204,10 @@ async def test_the_libraries_and_programs_that_are_promised_are_there(box: Box) 
     )
     result = await python(box, code, timeout_s=60)
     assert (result.cause, result.output) == ("ok", "")
-    programs = "git jq rg pdftotext sqlite3 tesseract python3 bash tar unzip"
+    programs = "git jq rg pdftotext sqlite3 tesseract python3 python bash tar unzip"
     missing = await bash(box, f"for p in {programs}; do command -v $p >/dev/null || echo $p; done")
     assert missing.output in ("", "unzip\n")
+    assert (await bash(box, "python -c 'import numpy; print(1)'")).output == "1\n"
 
 
 async def test_the_only_way_out_is_the_proxys_socket(launcher: Launcher, tmp_path: Path) -> None:
