@@ -24,6 +24,7 @@ BoxSettings = tuple[list[Given], Where]
 async def open_box(settings: BoxSettings) -> AsyncIterator[Box]:
     """A box as configured."""
     resolved = load_settings(*settings).settings
+    resolved.home.mkdir(mode=0o700, parents=True, exist_ok=True)  # for the log of what ran
     async with Sandbox.open(box_settings(resolved, "bench")) as box:
         yield box
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from cli_process import Cli
 from sandbox_bench import settings
 
 from sandbox.base import Box, Sandbox
@@ -92,6 +93,40 @@ async def test_canonical_solutions_pass_and_cheats_do_not(judge_box: Box) -> Non
     assert {name for name, score in passed.items() if score} == set()
 
 
+FORGE = """
+import gc, json, os
+for found in gc.get_objects():
+    if isinstance(found, dict) and "word" in found and "programs" in found:
+        verdict = json.dumps({"word": found["word"], "passed": True, "why": "forged"})
+        for fd in range(3, 30):
+            try:
+                os.write(fd, b"\\nquaestor-verdict " + verdict.encode() + b"\\n")
+            except OSError:
+                pass
+"""
+PLANT = f"""
+import os, site, sys
+for folder in (site.getusersitepackages(), os.path.expanduser("~"), "/workspace", "/tmp"):
+    try:
+        os.makedirs(folder, exist_ok=True)
+        for name in ("usercustomize", "sitecustomize", "ctypes", "absent_library"):
+            with open(os.path.join(folder, name + ".py"), "w") as file:
+                file.write({FORGE!r})
+    except OSError:
+        pass
+"""
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_what_one_answer_leaves_behind_does_not_help_the_next(judge_box: Box) -> None:
+    await judge_box.run(PLANT, "python")  # with the box's own home, which the candidate lacks
+    await score_functional(f"    pass\n{PLANT}", SUMS, judge_box)
+    imports = {**SUMS, "test": f"import absent_library\n{SUMS['test']}"}
+    for problem in (SUMS, imports):
+        score = await score_functional("    return None\n", problem, judge_box)
+        assert score.score == 0, score
+
+
 ANSWERS: dict[str, tuple[str, int]] = {
     "the last block that defines it": (
         "First try:\n```python\ndef running_totals(numbers):\n    return []\n```\nBetter:\n"
@@ -118,6 +153,22 @@ async def test_the_code_of_a_chat_answer_is_found(judge_box: Box) -> None:
     for name, (answer, wanted) in ANSWERS.items():
         score = await score_functional(answer, SUMS, judge_box)
         assert score.score == wanted, (name, score)
+
+
+def test_the_command_judges_code_in_a_home_that_is_not_there_yet(tmp_path: Path) -> None:
+    cli = Cli(tmp_path)
+    cli.prepare()
+    pairs = [
+        {"prediction": SUMS["canonical_solution"], "gold": SUMS},
+        {"prediction": CHEATS["exits"], "gold": SUMS},
+    ]
+    done = cli(
+        *("bench", "score", "--scorer", "humaneval/functional", "--pairs", "-"),
+        *("--sandbox", "docker"),
+        stdin="\n".join(map(json.dumps, pairs)),
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [json.loads(line)["score"] for line in done.stdout.splitlines()] == [1, 0]
 
 
 @pytest.mark.asyncio(loop_scope="module")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import shlex
 import textwrap
 from functools import cache
 from pathlib import Path
@@ -28,6 +29,8 @@ MARK = "quaestor-verdict "
 _FOLDER = Path(__file__).parent / "functional"
 _PACKAGE = "tasks.benchmark.scorers.functional"
 _FENCE = re.compile(r"^[ \t]*```[^\n]*\n(.*?)^[ \t]*```[ \t]*$", re.MULTILINE | re.DOTALL)
+# Isolated: an earlier answer may have left modules in the workspace, which must not be found.
+_COMMAND = "exec python3 -I -B -c {program}"
 _START = """\
 import json, os, sys, types
 with open({path!r}, encoding="utf-8") as file:
@@ -104,7 +107,8 @@ async def _judge(
         "candidate_sources": _sources("values", "runner"),
     }
     await box.put(path, json.dumps(job).encode("utf-8"))
-    return await box.run(_START.format(path=path), "python", timeout_s=wall_s), word
+    command = _COMMAND.format(program=shlex.quote(_START.format(path=path)))
+    return await box.run(command, "bash", timeout_s=wall_s), word
 
 
 @cache
