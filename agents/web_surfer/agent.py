@@ -34,6 +34,10 @@ from sandbox.egress_policy import EgressPolicy
 
 PROMPTS = Path(__file__).parents[1] / "prompts"
 MAIN = "main"
+ABILITIES = (
+    "uses a web browser: searches, opens pages, follows links, fills forms, reads tables, "
+    "downloads files into the workspace. Direct tools: search(query), fetch(url)."
+)
 PROGRAMS = frozenset({"Coder", "ComputerTerminal"})
 
 
@@ -52,12 +56,10 @@ class WebSurferAgent:
     """One browser for the whole run."""
 
     name = "WebSurfer"
-    description = (
-        "uses a web browser: searches, opens pages, follows links, fills forms, reads tables, "
-        "downloads files into the workspace. Direct tools: search(query), fetch(url)."
-    )
 
     def __init__(self, parts: WebParts, workspace: Workspace) -> None:
+        listing = parts.secrets.listing()
+        self.description = f"{ABILITIES} It can type {listing}." if listing else ABILITIES
         self.parts = parts
         self.workspace = workspace
         self.trust = Trust(tell_hosts=frozenset(parts.settings.tell_hosts))

@@ -164,7 +164,7 @@ class Device:
             )
             await self.gate.ask(details)
         if accept and text:
-            await self.discretion.say(text, page.url, "prompt dialog")
+            await self.discretion.say_to_all(text, page, "prompt dialog", "answer")
         with self.gate.watching(page, "dialog") as doing:
             await self.tabs.answer_dialog(accept=accept, text=text)
             await self.tabs.race(self.tabs.settle(since))

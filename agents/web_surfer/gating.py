@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -28,6 +29,13 @@ if TYPE_CHECKING:
 PINGS = frozenset({"ping", "beacon", "cspviolationreport"})
 ASKED_FOR = frozenset({"document", "xhr", "fetch"})
 MAX_FIELDS = 60
+_SECRET_NAME = re.compile(
+    r"pass|^pw|pwd|secret|token|^pin$|card.?n|cvc|cvv|iban|credential|authorization", re.I
+)
+_MASKED = re.compile(
+    r"""("(?:[^"]{0,40}(?:pass|pwd|secret|token|cvc|cvv|iban)[^"]{0,40}|pw|pin)"\s*:\s*)"[^"]*["]""",
+    re.I,
+)
 
 
 @dataclass
@@ -176,14 +184,14 @@ class Gate:
         if request.method in SAFE_METHODS:
             return None if doing is None or covered else _why_hold_get(request, doing)
         if request.resource_type in PINGS:
-            return "it is telemetry" if doing is not None and not doing.navigated else None
+            return "it is telemetry" if self._is_caused(request) else None
         first = f"it is the first {request.method} to {parts.netloc}"
         if covered:
             return None
         if self.ports.trust.knows("posted", parts.netloc):
             verb = firm_verb(parts.path)
             return f'its address says "{verb}"' if verb and self._is_caused(request) else None
-        if request.resource_type == "document":
+        if request.resource_type == "document" and not _is_inner(request):
             return first
         if not self._is_caused(request):
             self.chatty.add((parts.netloc, parts.path))
@@ -209,7 +217,7 @@ def _why_hold_get(request: Request, doing: Doing) -> str | None:
 
 
 def _request_details(request: Request, doing: Doing, why: str) -> dict[str, Any]:
-    body = request.post_data or ""
+    body = _MASKED.sub(r"\1(masked)", request.post_data or "")
     pairs = parse_qsl(body, keep_blank_values=True)[:MAX_FIELDS] if "=" in body else []
     fields = [{"name": one_line(name), "value": _value(name, value)} for name, value in pairs]
     return {
@@ -224,7 +232,7 @@ def _request_details(request: Request, doing: Doing, why: str) -> dict[str, Any]
 
 
 def _value(name: str, value: str) -> str:
-    return "(masked)" if "pass" in name.lower() or name.lower() == "pw" else one_line(value, 200)
+    return "(masked)" if _SECRET_NAME.search(name) else one_line(value, 200)
 
 
 def _is_mutation(request: Request) -> bool:
@@ -237,6 +245,12 @@ def _frame(request: Request) -> Frame | None:
         return request.frame
     except browser_error():
         return None  # the request opens a page that does not exist yet
+
+
+def _is_inner(request: Request) -> bool:
+    """Whether it is a document for a frame inside of a page."""
+    frame = _frame(request)
+    return frame is not None and frame.parent_frame is not None
 
 
 def _same_site(request: Request) -> bool:

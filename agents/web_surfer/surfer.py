@@ -234,8 +234,7 @@ class WebSurfer:
         hand = await self._device.hand()
         if ref is not None:
             await (await hand.element(ref)).focus()
-        for place in {frame.url for frame in hand.page.frames if frame.url.startswith("http")}:
-            await self._device.discretion.press(keys, place)
+        await self._device.discretion.press(keys, hand.page)
         for key in ACTING_KEYS & set(re.split(r"[\s+]", f" {keys} ")):
             await self._approve_key(key)
         return await self._device.do(lambda hand: hand.press(keys))

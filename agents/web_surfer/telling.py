@@ -20,10 +20,10 @@ from agents.web_surfer.text import neutral, one_line
 from orchestrator.errors import ToolFailed
 
 if TYPE_CHECKING:
-    from agents.web_surfer.browser import ElementHandle, Frame
+    from agents.web_surfer.browser import ElementHandle, Frame, Page
 
 Writing = Callable[[Hand], Awaitable[None]]
-REST = "for the rest of the run this host may then be told what was read"
+REST = "for the rest of the run this host may then be told what was read, as with --tell-host"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,17 +88,22 @@ class Discretion:
         await self.gate.ask(_details(action, why, page, page, element, fields))
         trust.note("told", host)
 
-    async def press(self, keys: str, page: str) -> None:
+    async def press(self, keys: str, page: Page) -> None:
         """Before keys are pressed: single characters are a text too."""
-        typed = "".join(key for key in (_character(key) for key in keys.split()) if key)
-        if typed:
-            await self.say(typed, page, f"the keys {one_line(keys, 80)}", "press")
+        typed = "".join(_character(key) for key in keys.split())
+        await self.say_to_all(typed, page, f"the keys {one_line(keys, 80)}", "press")
+
+    async def say_to_all(self, text: str, page: Page, element: str, action: str) -> None:
+        """Before a text goes to whichever frame of a page takes it."""
+        for place in dict.fromkeys(_maker(frame, page.url) for frame in page.frames):
+            await self.say(text, place, element, action)
 
     async def writing(self, hand: Hand, ref: int, text: str, *, clear: bool) -> Writing:
         """How a text is put into a field, once it may be. A secret goes into the element itself,
         never through the keyboard, since a page may move the focus elsewhere."""
         handle = await hand.element(ref)
-        place = _place(await handle.owner_frame(), hand.page.url)
+        frame = await handle.owner_frame()
+        place = frame.url if frame is not None else hand.page.url
         kind = await hand.reader.call(handle, "kindOf")
         secrets, logins = self.gate.ports.secrets, self.gate.logins
         if kind["type"] == "password" and text:
@@ -106,7 +111,7 @@ class Discretion:
             logins.filled.discard(origin(place))
         value = secrets.value_for(text, place)
         if value is None:
-            await self.say(text, place, hand.named(ref))
+            await self.say(text, _maker(frame, hand.page.url), hand.named(ref))
             return lambda hand: hand.type_text(ref, text, clear=clear)
         if kind["tag"] not in ("input", "textarea"):
             raise ToolFailed("secret_refused: a secret goes into an input field only")
@@ -126,10 +131,14 @@ def origin(url: str) -> str:
     return whole.removesuffix(":443" if whole.startswith("https:") else ":80")
 
 
-def _place(frame: Frame | None, page: str) -> str:
-    """The URL of the document that a field is in; one without an address of its own (`about:blank`,
-    `srcdoc`) belongs to whoever has made it, and holds no secret."""
-    return frame.url if frame is not None else page
+def _maker(frame: Frame | None, page: str) -> str:
+    """The URL of the page that a frame belongs to: a document without an address of its own
+    (`about:blank`, `srcdoc`, `blob:`) is its parent's."""
+    while frame is not None:
+        if frame.url.startswith(("http://", "https://")):
+            return frame.url
+        frame = frame.parent_frame
+    return page
 
 
 def _character(key: str) -> str:

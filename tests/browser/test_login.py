@@ -21,6 +21,7 @@ from openai_wire import from_request_policy
 
 from orchestrator import events as ev
 from orchestrator.agent import Answer, Question
+from orchestrator.limits import Limits
 from orchestrator.models.llm import Completion, Request, ToolCall
 from orchestrator.settings import (
     AgentSettings,
@@ -281,3 +282,32 @@ async def test_a_page_behind_a_failed_login_is_no_success(bank: Bank, tmp_path: 
     after = await run(bank, tmp_path, gives_up)
     assert 'status="blocked"' in str(after.outcome.answer)
     assert "login_wall" in str(after.outcome.answer)
+
+
+async def test_a_resumed_run_remembers_the_logins_that_failed(bank: Bank, tmp_path: Path) -> None:
+    def play(request: Request) -> Completion | str:
+        if request.tools:
+            shown = [m.content for m in request.messages if m.role == "tool"]
+            return tries_passwords(shown) if shown else call("goto", url=f"{bank.url}/")
+        if len(request.messages) > 5:
+            told = " ".join(message.content for message in request.messages[2:])
+            return json.dumps({"request_satisfied": True, "answer": told})
+        work = {"id": "a", "agent": "WebSurfer", "instruction": "Log in"}
+        return json.dumps({"request_satisfied": False, "assignments": [work]})
+
+    with serve(from_request_policy(play)) as server:
+        settings = Settings(
+            home=tmp_path / "home",
+            models=ModelSettings(name="m", base_url=server.base_url),
+            agents=OFF,
+            web=WebSettings(allow_hosts=(bank.host,)),
+            approvals="allow-all",
+            limits=Limits(rounds=1),
+        )
+        async with api.open(settings) as quaestor:
+            first = await quaestor.run(f"Log in at {bank.url}/")
+        assert (first.outcome, bank.logins) == ("partial", 2)
+        async with api.open(settings) as quaestor:
+            second = await quaestor.resume(first.run, limits=Limits(rounds=6))
+    assert bank.logins == 2
+    assert "2 logins at" in str(second.answer)
