@@ -23,11 +23,14 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
 
+from sandbox.egress_answers import answer, ask_for_credential
+from sandbox.egress_budget import Budget
 from sandbox.egress_policy import (
     Address,
     EgressPolicy,
     Refused,
     Target,
+    canonical_host,
     check_target,
     open_addresses,
 )
@@ -44,7 +47,6 @@ from sandbox.egress_wire import (
     request_line,
 )
 
-VERDICT_HEADER = "X-Quaestor-Egress"
 MAX_HEAD = 64 * 1024
 HEAD_SECONDS = 30.0
 CHUNK = 64 * 1024
@@ -52,11 +54,6 @@ REMEMBERED = 2000
 GRACE_SECONDS = 30.0
 
 Resolver = Callable[[str, int], Awaitable[list[Address]]]
-_STATUS: dict[str, str] = {
-    "refused": "403 Forbidden",
-    "unreachable": "502 Bad Gateway",
-    "malformed": "400 Bad Request",
-}
 
 
 @dataclass(slots=True)
@@ -90,15 +87,21 @@ class Egress:
 
     policy: EgressPolicy
     server_url: str
+    budget: Budget
     passages: deque[Passage] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     count: int = 0
     _passwords: dict[str, str] = field(default_factory=dict)
 
     def credential(self, branch: str) -> Credential:
         """The same user and password for the same branch, as long as the proxy lives."""
-        name = branch.replace(":", "_")
+        name = _user_name(branch)
         password = self._passwords.setdefault(name, secrets.token_urlsafe(24))
         return Credential(self.server_url, name, password)
+
+    def visit(self, branch: str, host: str) -> None:
+        """The branch goes to this host itself; what pages load from elsewhere has a budget."""
+        with contextlib.suppress(Refused):
+            self.budget.visit(_user_name(branch), canonical_host(host))
 
     def begin(self, branch: str, method: str) -> Passage:
         """A new passage, which is counted but not yet remembered: its host is not known."""
@@ -111,7 +114,7 @@ class Egress:
             passage
             for passage in self.passages
             if passage.number > after
-            and passage.branch == branch.replace(":", "_")
+            and passage.branch == _user_name(branch)
             and passage.verdict != "passed"
         ]
 
@@ -128,6 +131,11 @@ class Egress:
         if expected is None or not hmac.compare_digest(expected.encode(), password.encode()):
             return None
         return user
+
+
+def _user_name(branch: str) -> str:
+    """A colon would end the name in the header."""
+    return branch.replace(":", "_")
 
 
 async def resolve_with_system(host: str, port: int) -> list[Address]:
@@ -147,7 +155,8 @@ async def open_egress(
 ) -> AsyncIterator[Egress]:
     """Run the proxy on a loopback port of its own, and on a unix socket if one is named."""
     listener = socket.create_server(("127.0.0.1", 0))
-    egress = Egress(policy, f"http://127.0.0.1:{listener.getsockname()[1]}")
+    server_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    egress = Egress(policy, server_url, Budget(policy))
     gate = _Gate(egress, resolve, log)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(gate.hang_up)
@@ -183,6 +192,8 @@ class _Gate:
             await self._serve(reader, writer)
         except (OSError, asyncio.IncompleteReadError, TimeoutError):
             pass  # the browser went away before it had asked for anything
+        except asyncio.CancelledError:
+            pass  # hung up by us; asyncio's own callback would log it as an error
         finally:
             writer.close()
 
@@ -198,11 +209,11 @@ class _Gate:
                 head = await read_head(reader)
             method, url = request_line(head)
         except Stop as stop:
-            await _answer(reader, writer, stop)
+            await answer(reader, writer, stop)
             return
         branch = self.egress.branch_of(head.get("proxy-authorization"))
         if branch is None:
-            await _ask_for_credential(reader, writer)
+            await ask_for_credential(reader, writer)
             return
         passage = self.egress.begin(branch, method)
         started = time.monotonic()
@@ -210,12 +221,14 @@ class _Gate:
             async with asyncio.timeout(self.egress.policy.max_seconds):
                 await self._pass_through(head, url, passage, (reader, writer))
         except Stop as stop:
-            passage.verdict, passage.reason = stop.verdict, stop.reason
-            await _answer(reader, writer, stop)
+            if passage.verdict != "cut":  # what broke off then is our own doing
+                passage.verdict, passage.reason = stop.verdict, stop.reason
+            await answer(reader, writer, stop)
         except TimeoutError:
             passage.verdict, passage.reason = "cut", "the time limit of a connection was reached"
         except OSError as error:
-            passage.reason = f"ended early: {error.strerror or error}"
+            if passage.verdict != "cut":
+                passage.reason = f"ended early: {error.strerror or error}"
         finally:
             self._write_log(passage, time.monotonic() - started)
 
@@ -223,8 +236,10 @@ class _Gate:
         target, path = destination(passage.method, url)
         passage.host, passage.port = target.host, target.port
         self.egress.passages.append(passage)
+        if exceeded := self.egress.budget.exceeded(passage.branch, target.host):
+            raise Stop("refused", exceeded)
         server = await self._connect(target)
-        flow = _Flow(client, server, passage, self.egress.policy.max_bytes)
+        flow = _Flow(client, server, passage, self.egress)
         try:
             if passage.method == "CONNECT":
                 client[1].write(b"HTTP/1.1 200 Connection established\r\n\r\n")
@@ -265,8 +280,8 @@ class _Gate:
 
     async def _forward(self, head: Head, target: Target, path: str, flow: _Flow) -> None:
         upgrade = "upgrade" in head.get("connection").lower() and bool(head.get("upgrade"))
-        flow.server[1].write(request_head(head, target, path, upgrade=upgrade))
-        await flow.run(up_to=None if upgrade else body_length(head), close_after=not upgrade)
+        if flow.send_up(request_head(head, target, path, upgrade=upgrade)):
+            await flow.run(up_to=None if upgrade else body_length(head), close_after=not upgrade)
 
     def _write_log(self, passage: Passage, seconds: float) -> None:
         if self.log is None:
@@ -281,12 +296,12 @@ _Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 @dataclass(slots=True)
 class _Flow:
-    """Bytes both ways between a client and a server, under one cap."""
+    """Bytes both ways between a client and a server, under a cap and the branch's budget."""
 
     client: _Streams
     server: _Streams
     passage: Passage
-    max_bytes: int
+    egress: Egress
 
     async def run(self, *, up_to: int | None, close_after: bool = False) -> None:
         """Until the server ends. `up_to`: how many bytes of the client's belong to its request."""
@@ -296,7 +311,7 @@ class _Flow:
                 await self._copy_response_head()
             while chunk := await self.server[0].read(CHUNK):
                 self.passage.received += len(chunk)
-                if not self._within_cap():
+                if not self._within_cap(received=len(chunk)):
                     return
                 self.client[1].write(chunk)
                 await self.client[1].drain()
@@ -304,16 +319,23 @@ class _Flow:
             upward.cancel()
             await asyncio.gather(upward, return_exceptions=True)
 
+    def send_up(self, chunk: bytes) -> bool:
+        """Count it, then pass it on; False when it is over the cap and the passage was cut. The
+        head of a request counts too: an address can carry what was read."""
+        self.passage.sent += len(chunk)
+        if not self._within_cap(sent=len(chunk)):
+            return False
+        self.server[1].write(chunk)
+        return True
+
     async def _send_up(self, up_to: int | None) -> None:
         reader, writer = self.client[0], self.server[1]
         while up_to is None or up_to > 0:
             chunk = await reader.read(CHUNK if up_to is None else min(CHUNK, up_to))
             if not chunk:
                 break
-            self.passage.sent += len(chunk)
-            if not self._within_cap():
+            if not self.send_up(chunk):
                 return
-            writer.write(chunk)
             await writer.drain()
             up_to = None if up_to is None else up_to - len(chunk)
         else:
@@ -339,45 +361,14 @@ class _Flow:
             if not interim:
                 return
 
-    def _within_cap(self) -> bool:
-        if self.passage.sent + self.passage.received <= self.max_bytes:
+    def _within_cap(self, *, sent: int = 0, received: int = 0) -> bool:
+        passage, most = self.passage, self.egress.policy.max_bytes
+        why = self.egress.budget.spend(passage.branch, passage.host, sent=sent, received=received)
+        if passage.sent + passage.received > most:
+            why = f"more than {most} bytes"
+        if not why:
             return True
-        self.passage.verdict = "cut"
-        self.passage.reason = f"more than {self.max_bytes} bytes"
+        passage.verdict, passage.reason = "cut", why
         self.client[1].close()
         self.server[1].close()
         return False
-
-
-async def _ask_for_credential(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    fields = [("Proxy-Authenticate", 'Basic realm="egress"'), ("Content-Length", "0")]
-    head = rendered(
-        "HTTP/1.1 407 Proxy Authentication Required", [*fields, ("Connection", "close")]
-    )
-    await _finish(reader, writer, head)
-
-
-async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, stop: Stop) -> None:
-    """A short page that says why, with a header that tells it from a page of the web."""
-    body = f"{stop.verdict} by the network policy: {stop.reason}\n".encode()
-    if stop.verdict != "refused":
-        body = f"{stop.reason}\n".encode()
-    fields = [
-        (VERDICT_HEADER, stop.verdict),
-        ("Content-Type", "text/plain; charset=utf-8"),
-        ("Content-Length", str(len(body))),
-        ("Connection", "close"),
-    ]
-    await _finish(reader, writer, rendered(f"HTTP/1.1 {_STATUS[stop.verdict]}", fields) + body)
-
-
-async def _finish(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, response: bytes
-) -> None:
-    """Write, then read what is still coming: closing on unread bytes would reset the answer."""
-    with contextlib.suppress(OSError, TimeoutError):
-        writer.write(response)
-        writer.write_eof()
-        async with asyncio.timeout(1.0):
-            while await reader.read(CHUNK):
-                pass

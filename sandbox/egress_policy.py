@@ -72,7 +72,8 @@ class EgressPolicy:
     """What may be reached. `allow` names private endpoints as HOST:PORT (or HOST, which means 80
     and 443); `only_hosts` restricts everything else to these hosts (`*.example.org` for
     subdomains); `closed_hosts` are never reached; no `ports` means 80, 443 and every port from
-    1024."""
+    1024. `max_bytes` is per connection, `branch_bytes` for all of a branch; the `unvisited` ones
+    are for each host that only pages use, and that the branch never went to."""
 
     enabled: bool = True
     allow: frozenset[str] = frozenset()
@@ -80,6 +81,9 @@ class EgressPolicy:
     closed_hosts: frozenset[str] = frozenset()
     ports: frozenset[int] = frozenset()
     max_bytes: int = 256 * MEBIBYTE
+    branch_bytes: int = 4096 * MEBIBYTE
+    unvisited_sent: int = MEBIBYTE // 4
+    unvisited_received: int = 64 * MEBIBYTE
     max_seconds: float = 900.0
     connect_seconds: float = 10.0
 
@@ -151,9 +155,9 @@ def check_target(policy: EgressPolicy, target: Target) -> bool:
         raise Refused("the web is switched off for this run")
     if any(target in _allowed_targets(entry) for entry in policy.allow):
         return True
-    if _is_listed(target.host, policy.closed_hosts):
+    if is_listed(target.host, policy.closed_hosts):
         raise Refused(f"{target.host} is closed")
-    if policy.only_hosts and not _is_listed(target.host, policy.only_hosts):
+    if policy.only_hosts and not is_listed(target.host, policy.only_hosts):
         raise Refused(f"{target.host} is not among the hosts that this run may visit")
     if not _port_is_open(policy, target.port):
         raise Refused(f"port {target.port} is closed")
@@ -226,7 +230,8 @@ def _allowed_targets(entry: str) -> list[Target]:
     return [parse_target(f"{host}:{one}") for one in ports]
 
 
-def _is_listed(host: str, listed: frozenset[str]) -> bool:
+def is_listed(host: str, listed: frozenset[str]) -> bool:
+    """Whether a canonical host is one of these, or below one that begins with `*.`."""
     for entry in listed:
         if entry.startswith("*."):
             if host.endswith("." + canonical_host(entry[2:])):

@@ -28,7 +28,7 @@ from agents.web_surfer.text import neutral, one_line
 from agents.web_surfer.watching import look_at
 from orchestrator.agent import Json, Observation, Source
 from orchestrator.errors import ToolFailed
-from sandbox.egress import VERDICT_HEADER
+from sandbox.egress_answers import VERDICT_HEADER
 from sandbox.egress_policy import Refused, canonical_host
 
 if TYPE_CHECKING:

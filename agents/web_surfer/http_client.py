@@ -13,7 +13,8 @@ from urllib.parse import urljoin, urlsplit
 
 from agents.web_surfer.text import one_line
 from orchestrator.errors import ToolFailed
-from sandbox.egress import VERDICT_HEADER, Credential
+from sandbox.egress import Credential
+from sandbox.egress_answers import VERDICT_HEADER
 
 MAX_REDIRECTS = 8
 SECONDS = 25.0

@@ -306,7 +306,10 @@ class Tabs:  # no slots: playwright writes an attribute on the owner of a handle
 
     def _request_begun(self, request: Request) -> None:
         self._requests[request] = time.monotonic()
-        self.hosts.add(urlsplit(request.url).hostname or "")
+        host = urlsplit(request.url).hostname or ""
+        self.hosts.add(host)
+        if _goes_to(request):
+            self.browser.egress.visit(self.branch, host)
         self._news.set()
 
     def _request_ended(self, request: Request) -> None:
@@ -330,6 +333,16 @@ class Tabs:  # no slots: playwright writes an attribute on the owner of a handle
         if self._blocked is not None:
             self._blocked.cancel()
             self._blocked = None
+
+
+def _goes_to(request: Request) -> bool:
+    """Whether a tab itself goes there, and not a frame or a part of its page."""
+    if not request.is_navigation_request():
+        return False
+    try:
+        return request.frame.parent_frame is None
+    except browser_error():
+        return True  # a new tab has no frame yet
 
 
 def _loads_into(request: Request, page: Page) -> bool:

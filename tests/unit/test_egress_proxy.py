@@ -242,3 +242,56 @@ async def test_closing_the_proxy_ends_open_tunnels(origin: Origin) -> None:
     async with asyncio.timeout(2):
         assert await reader.read() == b""
     writer.close()
+
+
+async def post(egress: Egress, url: str, body: bytes, branch: str = "main") -> str:
+    head = f"POST {url} HTTP/1.1\r\n{basic(egress.credential(branch))}"
+    return await send(egress, f"{head}Content-Length: {len(body)}\r\n\r\n", body)
+
+
+async def test_what_pages_send_to_a_host_that_was_never_visited_has_a_budget(
+    origin: Origin, tmp_path: Path
+) -> None:
+    log = tmp_path / "egress.jsonl"
+    url, body = f"http://{origin.authority}/", b"x" * 400
+    async with open_egress(allowing(origin.authority, unvisited_sent=1200), log) as egress:
+        answers = [await post(egress, url, body) for _ in range(4)]
+        egress.visit("main", "2130706433")  # the same host in another spelling
+        visited = await post(egress, url, body)
+        elsewhere = await post(egress, url, body, branch="other")
+    verdicts = [json.loads(line)["verdict"] for line in log.read_text("utf-8").splitlines()]
+    assert verdicts == ["passed", "passed", "cut", "refused", "passed", "passed"]
+    assert "never visited" in answers[3]
+    assert visited.endswith("hi")
+    assert elsewhere.endswith("hi")
+    assert len(origin.bodies) == 4
+
+
+async def test_what_pages_send_in_addresses_counts_too(origin: Origin) -> None:
+    async with open_egress(allowing(origin.authority, unvisited_sent=1200)) as egress:
+        for number in range(4):
+            last = await get(egress, f"http://{origin.authority}/{number}?{'x' * 500}")
+    assert "never visited" in last
+    assert len(origin.heads) == 2
+
+
+async def test_what_pages_take_from_a_host_that_was_never_visited_has_a_budget(
+    origin: Origin,
+) -> None:
+    origin.answer = b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 200_000
+    policy = allowing(origin.authority, unvisited_received=100_000)
+    async with open_egress(policy) as egress:
+        cut = await get(egress, f"http://{origin.authority}/")
+        egress.visit("main", "127.0.0.1")
+        whole = await get(egress, f"http://{origin.authority}/")
+    assert len(cut) < 200_000 < len(whole)
+
+
+async def test_a_branch_that_has_moved_its_bytes_gets_no_more(origin: Origin) -> None:
+    async with open_egress(allowing(origin.authority, branch_bytes=300)) as egress:
+        egress.visit("main", "127.0.0.1")
+        for _ in range(9):
+            last = await get(egress, f"http://{origin.authority}/")
+        other = await get(egress, f"http://{origin.authority}/", branch="other")
+    assert "this branch has moved more than 300 bytes" in last
+    assert other.endswith("hi")
