@@ -26,6 +26,7 @@ from orchestrator.agent import (
     ReportStatus,
     WorkContext,
 )
+from orchestrator.basis import strange_figures
 from orchestrator.calls import RECORDED_FAULTS
 from orchestrator.canonical import canonical, sha256_of, storable
 from orchestrator.context import WITHHELD, fence, one_line
@@ -96,6 +97,9 @@ class ToolLoop:
     code: CodeArtifact | None = None
     result: str | None = None
     acts: int = 0
+    seen: list[str] = field(default_factory=list)
+    has_seen_pictures: bool = False
+    was_sent_back: bool = False
 
     async def work(self) -> Report:
         """Let the model use the tools until it reports. Raises what the context raises."""
@@ -115,7 +119,10 @@ class ToolLoop:
                     return report
                 continue
             if completion.text.strip() and completion.finish == "stop":
-                return self._report("done", completion.text.strip(), [])
+                report = self._text_report(completion.text.strip())
+                if report is not None:
+                    return report
+                continue
             nudges += 1
             if nudges > MAX_NUDGES:
                 return self._report("failed", f"the model gave no result ({completion.finish})", [])
@@ -185,6 +192,7 @@ class ToolLoop:
 
     def _read_report(self, call: ToolCall) -> Report | None:
         """The report, or None after telling the model what is wrong with it."""
+        problem: str | None
         try:
             given = storable(json.loads(call.arguments or "{}"))
             shown = _as_result(self.result) if given.get("as_shown") is True else ""
@@ -200,10 +208,38 @@ class ToolLoop:
         else:
             own = EVIDENCE.match(shown)
             named = [*_names(given.get("evidence")), *(own.groups() if own else ())]
-            return self._report(status, summary, named)
+            problem = self._sent_back(summary)
+            if problem is None:
+                return self._report(status, summary, named)
         said = f"failed: report: {problem}"
         self.messages.append(Message(role="tool", content=said, tool_call_id=call.id))
         return None
+
+    def _text_report(self, text: str) -> Report | None:
+        """A reply without a tool call is a report too, once nothing speaks against it."""
+        problem = self._sent_back(text)
+        if problem is None:
+            return self._report("done", text, [])
+        self.messages.append(Message(role="assistant", content=text))
+        self.messages.append(Message(role="user", content=f"Not yet a report: {problem}"))
+        return None
+
+    def _sent_back(self, summary: str) -> str | None:
+        """What is wrong with a report, said once: a figure that nothing has shown."""
+        strange = [] if self.was_sent_back else self._strange(summary)
+        if not strange:
+            return None
+        self.was_sent_back = True
+        return (
+            f"no observation of yours holds {', '.join(strange[:5])}. Report figures exactly as "
+            "they were shown, or look again; arithmetic is for programs"
+        )
+
+    def _strange(self, summary: str) -> list[str]:
+        if self.has_seen_pictures:
+            return []  # what a picture shows cannot be looked up in a text
+        told = (self.assignment.brief, self.assignment.instruction)
+        return strange_figures(summary, (*self.seen, *told))
 
     async def _direct(self, name: str, arguments: dict[str, Any]) -> Report:
         tool = self.tools.get(name)
@@ -227,6 +263,8 @@ class ToolLoop:
         except ToolFailed as error:
             return f"failed: {error.message}", ()
         observation = await self._allowed(key, tool, parsed)
+        self.seen += [observation.text, arguments]
+        self.has_seen_pictures = self.has_seen_pictures or bool(observation.images)
         told = sha256_of([tool.name, arguments, observation.page, settled(observation.text)])
         if not tool.name.startswith("wait"):  # waiting brings the same until it is over
             self.trace.append(told)
@@ -335,6 +373,9 @@ class ToolLoop:
         return f"{head}\n{text}"
 
     def _report(self, status: ReportStatus, summary: str, named: list[str]) -> Report:
+        strange = self._strange(summary)
+        if strange and self.assignment.tool is None:
+            summary += f"\n[no observation holds: {', '.join(strange[:9])}]"
         known = [name for name in dict.fromkeys(named) if name in self.evidence]
         if self.withheld:
             summary += f"\n[a content filter refused evidence {', '.join(self.withheld)}]"

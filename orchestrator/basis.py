@@ -24,6 +24,7 @@ MONTH = "(?:" + "|".join(f"{name[:3]}(?:{name[3:]})?" for name in MONTHS.split()
 LONG_DATE = re.compile(rf"\b(?:\d{{1,2}} {MONTH},? \d{{4}}|{MONTH} \d{{1,2}},? \d{{4}})\b")
 IDENTIFIER = re.compile(r"\b(?=[\w-]*[A-Za-z])(?=[\w-]*\d)[A-Za-z0-9][\w-]*[A-Za-z0-9]\b")
 NUMBER = re.compile(r"(?<![\w.,])[-+]?\d[\d,]*(?:\.\d+)?(?![\w])")
+DOTTED = re.compile(r"\b\d+(?:\.\d+){2,}\b")
 NAME = re.compile(r"\b[A-Z][\w'&]+(?:(?: (?:of|de|van|von|and|the|&))? [A-Z][\w'&]*)+")
 SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 UNABLE = re.compile(r"\b(unable|cannot|could not|can't|not possible|unknown|no answer)\b", re.I)
@@ -82,6 +83,18 @@ def holds(text: str, piece: str) -> bool:
     """Whether a text literally holds a piece of another: a number by its value, a date by its
     day, words without regard to case, spacing and emphasis."""
     return _holds(text, piece, frozenset(), exact=True)
+
+
+def strange_figures(text: str, known: Iterable[str]) -> list[str]:
+    """The figures of a text (three digits or a decimal point, and more) that no known text
+    holds. Smaller ones match by chance and are left alone."""
+    figures = [
+        atom
+        for atom in atoms(DOTTED.sub(" ", text))
+        if NUMBER.fullmatch(atom) and ("." in atom or len(re.sub(r"\D", "", atom)) > 2)
+    ]
+    known = list(known) if figures else []
+    return [atom for atom in figures if not any(holds(other, atom) for other in known)]
 
 
 def _basis(rests_on: Sequence[SourceText]) -> Basis:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from orchestrator.agent import CODE_OUTPUT
 from orchestrator.events import Ask, Switch
-from orchestrator.ledger import LeadAssignment, LeadReply, ProgressLedger
+from orchestrator.ledger import LeadAssignment, LeadReply, ProgressLedger, TaskLedger
 from orchestrator.limits import LimitHit, Limits, first_hit
 from orchestrator.state import State, Turn
 
@@ -21,6 +21,10 @@ WINDOW = 8
 equal result, 0 false alarms of 9)."""
 STALL_MEMORY = 3
 """An answer within so many rounds of a stall is asked about once more."""
+MATERIAL = re.compile(r"https?://[^\s)>\]\"'`]+|(?<![\w/.])[\w./-]*\w\.[A-Za-z]{2,4}\b(?![\w/(])")
+"""Addresses and files that a task names."""
+LONG_TASK = 60
+"""Words from which on a task is hardly answered out of memory: it is asked about once."""
 BALLOTS = 2
 """Votes on one answer: a second one, in other words, where the first is not clear."""
 SENT_BACK = 2
@@ -148,6 +152,7 @@ def progress(state: State) -> ProgressLedger | None:
 def gate(state: State, reply: LeadReply) -> tuple[str, ...]:
     """What speaks against ending now, in the words that the lead is shown."""
     missing = [f"plan step {step.id} is open: {step.text}" for step in state.ledger.open_steps]
+    missing += _hasty(state, reply)
     used = {work.agent for turn in state.turns for work in turn.assignments}
     planned = {step.agent for step in state.ledger.plan if step.agent and step.state != "skipped"}
     missing += [f"the plan names {agent}, who was never asked" for agent in sorted(planned - used)]
@@ -203,11 +208,54 @@ def tried(state: State) -> tuple[str, ...]:
     return tuple(dict.fromkeys(lines))
 
 
+def _hasty(state: State, reply: LeadReply) -> list[str]:
+    """What a reply passes over: material of the task that nobody looked at, and more plan steps
+    done at once than reports have come in."""
+    if not any(turn.assignments for turn in state.turns):
+        long = len(_task(state).split()) > LONG_TASK
+        words = ["nothing was looked up or computed for a task of this length"] if long else []
+        return [*_unseen(state)] or words
+    before = _ledger_before(state)
+    open_then = {step.id for step in before.open_steps}
+    closed = [d.id for d in reply.plan if d.state == "done" and d.id in open_then]
+    reports = [turn for turn in state.turns if turn.assignments][-1].assignments
+    if len(closed) <= len(reports):
+        return []
+    return [
+        f"{len(closed)} plan steps are said to be done ({', '.join(map(str, closed[:9]))}), "
+        f"but only {len(reports)} reports came in since: what shows that each is done?"
+    ]
+
+
+def _unseen(state: State) -> tuple[str, ...]:
+    """The files and addresses of the task, when nobody was given any work."""
+    if state.task is None or any(turn.assignments for turn in state.turns):
+        return ()
+    named = [item.name for item in state.task.attachments]
+    named += [found[0].rstrip(".,;:") for found in MATERIAL.finditer(_task(state))]
+    return tuple(f"nobody has looked at {name}" for name in dict.fromkeys(named))[:5]
+
+
+def _task(state: State) -> str:
+    return state.task.task if state.task else ""
+
+
+def _ledger_before(state: State) -> TaskLedger:
+    """The ledger as it stood before the newest reply."""
+    ledger = TaskLedger()
+    for turn in state.turns[:-1]:
+        ledger = ledger.apply(turn.reply) if turn.reply else ledger
+    return ledger
+
+
 def _finish_or_ask(state: State, turn: Turn, reply: LeadReply) -> Move:
     """What stands between `satisfied` and the end: the gate in plain code, then the votes."""
     missing = () if _gate_was_asked(state) else gate(state, reply)
     if missing:
         return Consult("gate", missing)
+    unseen = _unseen(state)
+    if unseen and turn.check is not None and turn.check.unsupported:
+        return Finish("the answer does not rest on the task's material", unproven=unseen)
     reason = reply.reason or "done"
     if not _vote_is_due(state, turn):
         return Finish(reason, verified=True if _is_computed(state, turn) else None)

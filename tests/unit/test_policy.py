@@ -62,10 +62,11 @@ class Game:
 
     limits: Limits = field(default_factory=Limits)
     state: State = field(default_factory=State)
+    task: str = "t"
 
     def __post_init__(self) -> None:
         members = tuple(ev.Member(name=name, description="works") for name in ROSTER)
-        self.fold(ev.TaskReceived(task="t", roster=members, limits=self.limits), "task")
+        self.fold(ev.TaskReceived(task=self.task, roster=members, limits=self.limits), "task")
 
     def fold(self, event: ev.Event, key: str = "x") -> None:
         self.state = fold(self.state, event, key)
@@ -260,6 +261,14 @@ GATE: dict[str, tuple[list[str], ev.AnswerCheck | None, str]] = {
         ev.AnswerCheck(basis="evidence", unsupported=("98",)),
         "no cited evidence holds: 98",
     ),
+    "more steps done than reports": (
+        [
+            assign(("Echo", "x"), plan=[{"id": f"p{n}", "text": "look"} for n in range(3)]),
+            finish("x", plan=[{"id": f"p{n}", "state": "done"} for n in range(3)]),
+        ],
+        None,
+        "3 plan steps are said to be done (p0, p1, p2), but only 1 reports came in",
+    ),
     "a stall just before": ([BAD, BAD, finish("x")], None, "a stall came shortly before"),
 }
 
@@ -451,3 +460,26 @@ def _next_round(state: State) -> ev.RoundOpened:
 def test_a_gate_with_nothing_to_object_is_empty() -> None:
     answer = LeadReply.model_validate(json.loads(finish("x")))
     assert gate(Game().state, answer) == ()
+
+
+@pytest.mark.parametrize(
+    ("task", "said"),
+    [
+        ("What is the capital of France?", ""),
+        ("What is 17 + 4?", ""),
+        ("Who wrote e.g. Hamlet, i.e. the play?", ""),
+        ("What does prices.xlsx say about lamps?", "nobody has looked at prices.xlsx"),
+        ("Read inputs/a/notes.txt.", "nobody has looked at inputs/a/notes.txt"),
+        ("What is new on https://example.com/news?", "nobody has looked at https://example.com"),
+        ("word " * 80, "nothing was looked up or computed"),
+    ],
+)
+def test_an_answer_of_the_opening_is_asked_about_when_it_passes_over_material(
+    task: str, said: str
+) -> None:
+    game = Game(task=task)
+    game.consult(finish("It is so."))
+    move = game.move
+    assert isinstance(move, Consult) == bool(said)
+    if isinstance(move, Consult):
+        assert said in move.detail[0]

@@ -592,3 +592,33 @@ async def test_a_recording_that_is_refused_is_told_to_the_model(bench: Bench) ->
 
 def _told(request: Request) -> str:
     return "\n".join(message.content for message in request.messages)
+
+
+WEIGHED = calls(call("weigh", {"grams": 412.5}))
+
+
+@pytest.mark.parametrize("strange", [done("it weighs 978 g"), "It weighs 978 g."])
+async def test_a_figure_that_nothing_has_shown_is_sent_back_once(
+    bench: Bench, strange: Move
+) -> None:
+    played = await play(bench, script(WEIGHED, strange, done("it weighs 412.5 g")))
+    assert played.report.summary == "it weighs 412.5 g"
+    told = played.requests[-1].messages[-1].content
+    assert "no observation of yours holds 978" in told
+
+
+async def test_a_figure_that_stays_invented_is_marked_for_the_lead(bench: Bench) -> None:
+    played = await play(bench, script(WEIGHED, done("978 g"), done("978 g")))
+    assert played.report.summary == "978 g\n[no observation holds: 978]"
+
+
+@pytest.mark.parametrize(
+    "summary",
+    ["it weighs 412.5 g", "412.50 grams", "seen 2 pages of 17", "on 2026-11-21", "it is blue"],
+)
+async def test_figures_that_were_shown_and_small_ones_pass_at_once(
+    bench: Bench, summary: str
+) -> None:
+    played = await play(bench, script(WEIGHED, done(summary)))
+    assert played.report.summary == summary
+    assert len(played.requests) == 2
