@@ -34,6 +34,7 @@ from orchestrator.models.llm import Completion, Message, Request, ToolCall, Tool
 
 MAX_STEPS = 40
 MAX_NUDGES = 2
+SMALLER_TRIES = 4
 OLD_OBSERVATION_CHARS = 1_200
 LISTED_EVIDENCE = 8
 EVIDENCE = re.compile(r"\[evidence ([\d.]+)\]")
@@ -117,9 +118,12 @@ class ToolLoop:
     async def _think(self, name: str) -> Completion:
         """One model call; when a content filter refuses the prompt, again without the newest
         observation, then without any. The same prompt is never sent twice."""
+        request = self._request()
         try:
-            return await self.ctx.complete(name, self._request())
+            return await self.ctx.complete(name, request)
         except ModelFault as fault:
+            if fault.kind == "context_too_long" and name.count("/small") < SMALLER_TRIES:
+                return await self._think_smaller(name, request)
             shown = [n for n, m in enumerate(self.messages) if _is_shown(m)]
             if fault.kind != "content_filter" or not shown:
                 raise
@@ -132,6 +136,16 @@ class ToolLoop:
             changed = {"content": stub, "images": ()}
             self.messages[number] = self.messages[number].model_copy(update=changed)
         return await self._think(f"{name}/less")
+
+    async def _think_smaller(self, name: str, request: Request) -> Completion:
+        """The same question in a prompt that fits: every observation is cut, the older the more."""
+        await self.ctx.learn_window(name, request)
+        places = [n for n, message in enumerate(self.messages) if message.role == "tool"]
+        for number in places:
+            room = self.ctx.observation_chars if number == places[-1] else OLD_OBSERVATION_CHARS
+            room = min(room, self.ctx.observation_chars) // (1 + name.count("/small"))
+            self._cut_message(number, room)
+        return await self._think(f"{name}/small")
 
     def _said(self, number: int) -> str:
         return self.messages[number].content
@@ -308,9 +322,12 @@ class ToolLoop:
         if sum(len(self.messages[n].content) for n in places) <= 3 * self.ctx.observation_chars:
             return
         for number in places[:-1]:
-            message = self.messages[number]
-            short = _cut(message.content, OLD_OBSERVATION_CHARS)
-            self.messages[number] = message.model_copy(update={"content": short, "images": ()})
+            self._cut_message(number, min(OLD_OBSERVATION_CHARS, self.ctx.observation_chars))
+
+    def _cut_message(self, number: int, room: int) -> None:
+        message = self.messages[number]
+        short = _cut(message.content, room)
+        self.messages[number] = message.model_copy(update={"content": short, "images": ()})
 
 
 def _as_result(shown: str | None) -> str:

@@ -202,6 +202,10 @@ class WorkContext(Protocol):
         """Store the observation's text under `path/name` and record it as evidence."""
         ...
 
+    async def learn_window(self, name: str, request: Request) -> None:
+        """Record that the endpoint takes less than this request; observations get shorter."""
+        ...
+
     async def withhold(self, name: str, evidence: tuple[str, ...]) -> None:
         """Record that a content filter refused these observations."""
         ...

@@ -15,6 +15,7 @@ from orchestrator.models.llm import LLM, Completion, Request, Trouble, Usage, ha
 from orchestrator.recorder import Recorder
 
 USUAL_REPLY = 400
+LEAST_WINDOW = 1_000
 RECORDED_FAULTS = frozenset({"context_too_long", "content_filter", "bad_reply", "bad_request"})
 
 
@@ -60,6 +61,19 @@ def _fault_value(fault: ModelFault) -> Json:
         "window": fault.window,
         "troubles": [trouble.model_dump(mode="json") for trouble in fault.troubles],
     }
+
+
+async def learn_window(
+    recorder: Recorder, model: LLM, key: str, seat: ev.Seat, request: Request
+) -> None:
+    """Record how much the endpoint takes, after it took less than this request: what it has said
+    of itself, and in any case clearly less than what was sent."""
+    known = recorder.recorded(key, "WindowLearned")
+    if known is not None:
+        return await recorder.emit(key, ev.WindowLearned.model_validate(known))
+    sent = _expected(request).prompt_tokens
+    tokens = max(LEAST_WINDOW, min(model.profile.window or sent, sent * 3 // 4))
+    return await recorder.emit(key, ev.WindowLearned(seat=seat, tokens=tokens))
 
 
 def _expected(request: Request) -> Usage:

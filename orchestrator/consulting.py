@@ -10,17 +10,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from orchestrator import events as ev
-from orchestrator.calls import call_model
-from orchestrator.context import withholdable
+from orchestrator.calls import call_model, learn_window
+from orchestrator.context import KEPT_TURNS, compacted_text, withholdable
 from orchestrator.errors import ModelFault
 from orchestrator.lead_reply import Reading
 from orchestrator.ledger import LeadReply
-from orchestrator.models.llm import LLM, Completion
+from orchestrator.models.llm import LLM, Completion, Request
 from orchestrator.outcome import check_reply
 from orchestrator.recorder import Recorder
 from orchestrator.strategy import Strategy
 
 LEAD_TRIES = 3
+SMALLER_TRIES = 4
 Retries = list[tuple[str, tuple[str, ...]]]
 
 
@@ -56,6 +57,8 @@ class Counsel:
         except ModelFault as fault:
             if fault.kind == "bad_reply":
                 return Completion(text="")
+            if fault.kind == "context_too_long" and key.count("/small") < SMALLER_TRIES:
+                return await self._ask_smaller(key, request, retries)
             if fault.kind != "content_filter":
                 raise
             shown = withholdable(self.recorder.state)
@@ -65,6 +68,17 @@ class Counsel:
         what = shown if key.endswith("/less") else shown[:1]
         await self.recorder.emit(key, ev.Withheld(what=tuple(what)))
         return await self._ask(f"{key}/less", retries)
+
+    async def _ask_smaller(self, key: str, request: Request, retries: Retries) -> Completion:
+        """The same question in a prompt that fits: digests shrink with the window, and all but
+        the newest round is folded into the ledger."""
+        await learn_window(self.recorder, self.lead, key, "lead", request)
+        state = self.recorder.state
+        upto = len(state.turns) - KEPT_TURNS
+        if upto > 0:
+            folded = ev.Compacted(upto_round=upto, text=compacted_text(state, upto))
+            await self.recorder.emit(key, folded)
+        return await self._ask(f"{key}/small", retries)
 
     def _read(self, completion: Completion, *, first: bool) -> Reading:
         state = self.recorder.state

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from orchestrator.agent import Assignment, Evidence, Report
 from orchestrator.canonical import canonical
@@ -30,6 +30,10 @@ COMPACT_AT = 0.55
 KEPT_TURNS = 2
 ECHO_CHARS = 2_000
 NAME_CHARS = 300
+FACT_CHARS = 300
+FACT_MARKS = 45
+"""Characters of a fact's line beside its text: id, kind, evidence."""
+LEAST_FACT_CHARS = 60
 WITHHELD = "[withheld: the provider's content filter refused this text; its evidence is kept]"
 METADATA = re.compile(
     r"<(script|style)\b[^>]*>.*?</\1\s*>"
@@ -93,7 +97,8 @@ def compaction_due(state: State) -> int:
 
 def window_chars(state: State) -> int:
     """The context window in characters, by the usual four per token."""
-    return (_task(state).window or DEFAULT_WINDOW) * CHARS_PER_TOKEN
+    window = _task(state).window or DEFAULT_WINDOW
+    return min(window, state.windows.get("lead", window)) * CHARS_PER_TOKEN
 
 
 def digest(text: str, words: str, limit: int = DIGEST_CHARS) -> str:
@@ -242,10 +247,10 @@ def _spoken(reply: LeadReply) -> dict[str, object]:
 def compacted_text(state: State, upto: int) -> str:
     """The ledger as it stands, in place of the rounds up to this one."""
     room = window_chars(state) // 4
-    facts = _newest([_fact_line(fact) for fact in state.ledger.facts], room // 2)
+    facts = _fact_lines(state.ledger.facts, room)
     plan = _newest(
         [f"- {s.id} [{s.state}] {s.agent or '?'}: {s.text[:160]}" for s in state.ledger.plan],
-        room // 4,
+        room // 3,
     )
     folded = [line[:200] for line in tried(state)]
     return render(
@@ -253,8 +258,20 @@ def compacted_text(state: State, upto: int) -> str:
         round=str(upto),
         facts=facts or "(none)",
         plan=plan or "(none)",
-        tried=_newest(folded, room // 4) or "(nothing)",
+        tried=_newest(folded, room // 3) or "(nothing)",
     )
+
+
+def _fact_lines(facts: Sequence[Fact], room: int) -> str:
+    """Facts within so many characters: what was found is kept before anything else, each fact cut
+    shorter before one is left out."""
+    shares = [FACT_CHARS, room // max(1, len(facts)) - FACT_MARKS]
+    length = max(LEAST_FACT_CHARS, min(shares))
+    found = [fact for fact in facts if fact.kind in ("found", "refuted")]
+    kept = _newest([_fact_line(fact, length) for fact in found], room)
+    others = [_fact_line(fact, length) for fact in facts if fact not in found]
+    rest = _newest(others, room - len(kept))
+    return "\n".join(filter(None, [rest, kept]))
 
 
 def _newest(lines: list[str], room: int) -> str:
@@ -267,9 +284,9 @@ def _newest(lines: list[str], room: int) -> str:
     return "\n".join(reversed(kept))
 
 
-def _fact_line(fact: Fact) -> str:
+def _fact_line(fact: Fact, length: int = FACT_CHARS) -> str:
     evidence = f" (evidence {', '.join(fact.evidence)})" if fact.evidence else ""
-    return f"- {fact.id} [{fact.kind}] {fact.text[:300]}{evidence}"
+    return f"- {fact.id} [{fact.kind}] {fact.text[:length]}{evidence}"
 
 
 def _task(state: State) -> TaskReceived:

@@ -20,6 +20,7 @@ VERSION = 1
 OutcomeName = Literal["answered", "partial", "gave_up", "needs_human", "cancelled", "failed"]
 Basis = Literal["evidence", "computed", "mixed", "model_memory"]
 Ask = Literal["opening", "round", "replan", "gate", "unproven", "unusable"]
+Seat = Literal["lead", "worker"]
 Switch = Literal["ledger", "parallel", "verify", "compaction"]
 """A part of the lead that can be switched off to see what it is worth."""
 
@@ -228,6 +229,15 @@ class Withheld(Frozen):
     what: tuple[str, ...]
 
 
+class WindowLearned(Frozen):
+    """An endpoint took less than a prompt of ours: prompts for this seat stay below so many
+    tokens from now on."""
+
+    kind: Literal["WindowLearned"] = "WindowLearned"
+    seat: Seat
+    tokens: int
+
+
 class LoopDetected(Frozen):
     """Plain code stopped an agent that did the same again without a new result."""
 
@@ -330,6 +340,7 @@ Event = Annotated[
     | EndpointTroubled
     | StepUnknown
     | Withheld
+    | WindowLearned
     | LoopDetected
     | Replanned
     | Compacted

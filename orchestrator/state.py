@@ -73,6 +73,7 @@ class State:
     questions: Mapping[str, Question] = field(default_factory=dict)
     answers: Mapping[str, Answer] = field(default_factory=dict)
     unknown_steps: tuple[str, ...] = ()
+    windows: Mapping[ev.Seat, int] = field(default_factory=dict)
     withheld: frozenset[str] = frozenset()
     loops: tuple[str, ...] = ()
     troubles: frozenset[Trouble] = frozenset()
@@ -167,8 +168,8 @@ def _fold_step(state: State, event: ev.Event, key: str) -> State:
             return replace(state, readers=state.readers | {_agent(key)})
         case ev.StepUnknown():
             return replace(state, unknown_steps=tuple(sorted({*state.unknown_steps, key})))
-        case ev.Withheld():
-            return replace(state, withheld=state.withheld | set(event.what))
+        case ev.WindowLearned() | ev.Withheld():
+            return _shorten(state, event)
         case ev.LoopDetected():
             return replace(state, loops=tuple(sorted({*state.loops, event.what})))
         case ev.EvidenceFound():
@@ -180,6 +181,14 @@ def _fold_step(state: State, event: ev.Event, key: str) -> State:
             return replace(state, answers={**state.answers, event.id: event.answer})
         case _:
             return state
+
+
+def _shorten(state: State, event: ev.WindowLearned | ev.Withheld) -> State:
+    """What prompts must leave out from now on."""
+    if isinstance(event, ev.Withheld):
+        return replace(state, withheld=state.withheld | set(event.what))
+    known = state.windows.get(event.seat, event.tokens)
+    return replace(state, windows={**state.windows, event.seat: min(known, event.tokens)})
 
 
 def _open_round(state: State, event: ev.RoundOpened) -> State:

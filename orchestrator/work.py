@@ -18,9 +18,9 @@ from orchestrator.agent import (
     Once,
     Question,
 )
-from orchestrator.calls import call_model
+from orchestrator.calls import call_model, learn_window
 from orchestrator.canonical import sha256_of
-from orchestrator.context import window_chars
+from orchestrator.context import CHARS_PER_TOKEN, window_chars
 from orchestrator.errors import EndOfRecording, Waiting
 from orchestrator.models.llm import LLM, Completion, Profile, Request
 from orchestrator.recorder import Recorder
@@ -70,7 +70,10 @@ class Work:
 
     @property
     def observation_chars(self) -> int:
-        share = int(window_chars(self.recorder.state) * OBSERVATION_SHARE)
+        state = self.recorder.state
+        window = window_chars(state)
+        window = min(window, CHARS_PER_TOKEN * state.windows.get("worker", window))
+        share = int(window * OBSERVATION_SHARE)
         return min(OBSERVATION_CHARS, share)
 
     async def complete(self, name: str, request: Request) -> Completion:
@@ -103,6 +106,9 @@ class Work:
         )
         await self.recorder.emit(key, ev.EvidenceFound(evidence=evidence))
         return evidence
+
+    async def learn_window(self, name: str, request: Request) -> None:
+        await learn_window(self.recorder, self.model, f"{self.path}/{name}", "worker", request)
 
     async def withhold(self, name: str, evidence: tuple[str, ...]) -> None:
         await self.recorder.emit(f"{self.path}/{name}", ev.Withheld(what=evidence))
