@@ -100,7 +100,7 @@ class ToolLoop:
             completion = await self._think(f"think/{step}")
             if completion.tool_calls:
                 report = await self._act_on(completion.text, completion.tool_calls)
-                report = report or await self._stopped()
+                report = report or await self._stopped() or self._handed_back()
                 if report is not None:
                     return report
                 continue
@@ -157,6 +157,15 @@ class ToolLoop:
             return None
         await self.ctx.stop_loop(f"act/{self.acts}/loop", f"{self.assignment.agent}: {what}")
         return self._report("failed", f"stopped, because it went in circles: {what}", [])
+
+    def _handed_back(self) -> Report | None:
+        """The report of an agent with one turn only: what its tools have just shown."""
+        if not self.assignment.one_turn:
+            return None
+        own = max(n for n, message in enumerate(self.messages) if message.role == "assistant")
+        shown = [message.content for message in self.messages[own + 1 :]]
+        failed = all(text.startswith("failed: ") for text in shown)
+        return self._report("failed" if failed else "done", "\n\n".join(shown), [])
 
     def _instruction(self) -> str:
         return (

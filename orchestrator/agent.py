@@ -95,7 +95,8 @@ class Assignment(Frozen):
 
     `path` is the logical path of the work (`round/3/2.WebSurfer`); `alone` is false when another
     assignment for the same agent runs at the same time and a device of its own is needed.
-    `code` is the newest program of the Coder, for whoever runs it.
+    `code` is the newest program of the Coder, for whoever runs it. With `one_turn` the agent
+    hands back after its first model call: what its tools showed is the report.
     """
 
     id: str
@@ -106,6 +107,7 @@ class Assignment(Frozen):
     tool: ToolInvocation | None = None
     code: CodeArtifact | None = None
     alone: bool = True
+    one_turn: bool = False
 
 
 class Report(Frozen):

@@ -134,7 +134,7 @@ def brief(state: State, done: Iterable[tuple[Assignment, Report]]) -> str:
     facts = [fact for fact in state.ledger.facts if fact.kind in ("given", "found", "refuted")]
     if facts:
         parts.append("<facts>\n" + "\n".join(_fact_line(f) for f in facts[-30:]) + "\n</facts>")
-    parts += [_report_block(state, work, report, _room(state)) for work, report in done]
+    parts += [report_block(state, work, report, _room(state)) for work, report in done]
     return "\n".join(parts)
 
 
@@ -143,6 +143,11 @@ def attachment_lines(task: TaskReceived) -> str:
     return "\n".join(
         f"inputs/{item.name} ({item.media_type}, {item.size} bytes)" for item in task.attachments
     )
+
+
+def roster_lines(task: TaskReceived) -> str:
+    """The agents with what they can do."""
+    return "\n".join(f"- {member.name}: {member.description}" for member in task.roster)
 
 
 def fence(text: str, source: str) -> str:
@@ -158,12 +163,11 @@ def one_line(text: str) -> str:
 
 
 def _head(task: TaskReceived) -> str:
-    roster = "\n".join(f"- {member.name}: {member.description}" for member in task.roster)
     return render(
         "task",
         task=task.task,
         attachments=attachment_lines(task) or "none",
-        roster=roster,
+        roster=roster_lines(task),
         earlier=_earlier(task),
     )
 
@@ -187,7 +191,7 @@ def _reports(state: State, turn: Turn | None) -> list[str]:
         return []
     limit = _room(state) // max(1, len(turn.assignments))
     return [
-        _report_block(state, work, report, min(DIGEST_CHARS, limit))
+        report_block(state, work, report, min(DIGEST_CHARS, limit))
         for work, report in turn.ordered_reports()
     ]
 
@@ -196,7 +200,8 @@ def _room(state: State) -> int:
     return min(8 * DIGEST_CHARS, window_chars(state) // 8)
 
 
-def _report_block(state: State, work: Assignment, report: Report, limit: int) -> str:
+def report_block(state: State, work: Assignment, report: Report, limit: int) -> str:
+    """A report as the lead sees it, cut to so many characters."""
     cut = digest(report.summary, f"{work.instruction} {_task(state).task}", limit)
     lines = [f'<report assignment="{work.id}" agent="{work.agent}" status="{report.status}">']
     withheld = work.path in state.withheld

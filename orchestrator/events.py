@@ -19,7 +19,12 @@ from orchestrator.models.llm import Frozen, Trouble, Usage
 VERSION = 1
 OutcomeName = Literal["answered", "partial", "gave_up", "needs_human", "cancelled", "failed"]
 Basis = Literal["evidence", "computed", "mixed", "model_memory"]
-Ask = Literal["opening", "round", "replan", "gate", "unproven", "unusable"]
+Ask = Literal[
+    "opening", "round", "replan", "gate", "unproven", "unusable",
+    "facts", "plan", "ledger", "new_facts", "new_plan", "final",
+]  # fmt: skip
+"""What a round asks the lead; the second line is the classic cadence."""
+StrategyName = Literal["magentic", "classic"]
 Seat = Literal["lead", "worker"]
 Switch = Literal["ledger", "parallel", "verify", "compaction"]
 """A part of the lead that can be switched off to see what it is worth."""
@@ -85,6 +90,7 @@ class TaskReceived(Frozen):
     window: int | None = None
     earlier: Earlier | None = None
     without: tuple[Switch, ...] = ()
+    strategy: StrategyName = "magentic"
 
 
 class AnswerCheck(Frozen):

@@ -41,6 +41,12 @@ class Reading:
 
 def read_reply(completion: Completion, roster: Sequence[str]) -> Reading:
     """The decision in a completion. `roster` are the names that may be assigned."""
+    problem = no_reply(completion)
+    return problem or read_text(completion.text.strip(), roster)
+
+
+def no_reply(completion: Completion) -> Reading | None:
+    """Why a completion holds no reply at all, whatever its form; None when it does."""
     if completion.finish == "refusal":
         return _unreadable(
             "the reply was a refusal; if the task cannot be done, say so in `answer`"
@@ -49,10 +55,7 @@ def read_reply(completion: Completion, roster: Sequence[str]) -> Reading:
         return _unreadable("the provider's content filter withheld the reply")
     if completion.finish == "length":
         return _unreadable("the reply was cut off by the length limit; answer more briefly")
-    text = completion.text.strip()
-    if not text:
-        return _unreadable("the reply was empty")
-    return read_text(text, roster)
+    return None if completion.text.strip() else _unreadable("the reply was empty")
 
 
 def read_text(text: str, roster: Sequence[str]) -> Reading:
@@ -86,6 +89,11 @@ def as_flag(value: Any) -> bool | None:
         if word in FALSE_WORDS:
             return False
     return None
+
+
+def plain_name(name: str) -> str:
+    """A name without what a model gets wrong in it: case, spaces, punctuation."""
+    return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def _unreadable(problem: str) -> Reading:
@@ -264,11 +272,11 @@ def _words(error: ValidationError) -> list[str]:
 
 
 def _named(reply: LeadReply, roster: Sequence[str]) -> tuple[LeadReply, list[str]]:
-    known = {_plain(name): name for name in roster}
+    known = {plain_name(name): name for name in roster}
     problems, assignments = [], []
     ids = [work.id for work in reply.assignments]
     for work in reply.assignments:
-        agent = known.get(_plain(work.agent))
+        agent = known.get(plain_name(work.agent))
         if agent is None:
             problems.append(f"unknown agent {work.agent!r:.60}; the agents are {', '.join(roster)}")
             continue
@@ -285,7 +293,7 @@ def _named(reply: LeadReply, roster: Sequence[str]) -> tuple[LeadReply, list[str
     if _has_cycle(reply):
         problems.append("the assignments wait for each other in a circle")
     plan = tuple(
-        step.model_copy(update={"agent": known.get(_plain(step.agent or ""))})
+        step.model_copy(update={"agent": known.get(plain_name(step.agent or ""))})
         for step in reply.plan
     )
     return reply.model_copy(update={"assignments": tuple(assignments), "plan": plan}), problems
@@ -297,10 +305,6 @@ def _has_cycle(reply: LeadReply) -> bool:
         for name in ready:
             del waiting[name]
     return bool(waiting)
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def _contradictions(item: dict[str, Any], reply: LeadReply) -> list[str]:

@@ -147,7 +147,9 @@ class ProgressLedger(Frozen):
     stalls: int = Field(ge=0)
 
 
-def addressed(number: int, given: tuple[LeadAssignment, ...]) -> tuple[Assignment, ...]:
+def addressed(
+    number: int, given: tuple[LeadAssignment, ...], *, one_turn: bool = False
+) -> tuple[Assignment, ...]:
     """The assignments of a round with their logical paths."""
     agents = [work.agent for work in given]
     return tuple(
@@ -158,6 +160,7 @@ def addressed(number: int, given: tuple[LeadAssignment, ...]) -> tuple[Assignmen
             instruction=work.instruction,
             tool=work.tool,
             alone=agents.count(work.agent) == 1,
+            one_turn=one_turn,
         )
         for position, work in enumerate(given, start=1)
     )

@@ -152,7 +152,8 @@ class Orchestrator:
         )
 
     async def _compact_if_due(self) -> None:
-        upto = compaction_due(self.state) if self.state.turns else 0
+        folds = self.state.turns and strategy_of(self.state).folds
+        upto = compaction_due(self.state) if folds else 0
         if upto:
             text = compacted_text(self.state, upto)
             compacted = ev.Compacted(upto_round=upto, text=text)
@@ -166,7 +167,7 @@ class Orchestrator:
     async def _delegate(self, given: tuple[LeadAssignment, ...]) -> None:
         """Let the agents work, at the same time where none waits for another."""
         number = len(self.state.turns)
-        assignments = addressed(number, given)
+        assignments = addressed(number, given, one_turn=strategy_of(self.state).one_turn)
         assigned = ev.WorkAssigned(round=number, assignments=assignments)
         await self.recorder.emit(f"round/{number}/work", assigned)
         by_id = {work.id: work for work in assignments}

@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import Field
 
 from orchestrator.agent import Approvals
+from orchestrator.events import StrategyName
 from orchestrator.limits import Limits
 from orchestrator.models.llm import Frozen
 from orchestrator.work import OnQuestion
@@ -127,6 +128,7 @@ class Settings(Frozen):
     on_question: OnQuestion = "stop"
     require_evidence: bool = False
     without: tuple[Without, ...] = ()
+    strategy: StrategyName = "magentic"
     demo: bool = False
     home: Path = Path()
     journal_url: str | None = None

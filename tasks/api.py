@@ -89,6 +89,7 @@ class Quaestor:
                 settings=self.settings.recorded(),
                 window=team.lead.profile.window,
                 earlier=earlier,
+                strategy=self.settings.strategy,
                 without=tuple(
                     part for part in get_args(ev.Switch) if part in self.settings.without
                 ),

@@ -50,6 +50,7 @@ ENVIRONMENT: Mapping[str, str] = {
     "QUAESTOR_ON_QUESTION": "on_question",
     "QUAESTOR_REQUIRE_EVIDENCE": "require_evidence",
     "QUAESTOR_WITHOUT": "without",
+    "QUAESTOR_STRATEGY": "strategy",
     "QUAESTOR_JOURNAL_URL": "journal_url",
     "QUAESTOR_OUT": "out",
 }

@@ -123,6 +123,7 @@ class Bench:
         window: int | None = None,
         require_evidence: bool = False,
         without: tuple[ev.Switch, ...] = ("verify",),
+        strategy: ev.StrategyName = "magentic",
     ) -> ev.Outcome:
         """Run a new task, or with `run` resume one, to its outcome. Answers are verified only
         where a test asks for it."""
@@ -135,6 +136,7 @@ class Bench:
         orchestrator = self.orchestrator(recorder, model, agents, limits, consent, require_evidence)
         known = recorder.recorded("task", "TaskReceived")
         received = task_received(task, agents, limits, window, without)
+        received = received.model_copy(update={"strategy": strategy})
         received = ev.TaskReceived.model_validate(known) if known else received
         try:
             return await run_attempt(orchestrator, received, ABOUT)
@@ -147,13 +149,15 @@ class Bench:
         task: str = "Find the value.",
         limits: Limits | None = None,
         without: tuple[ev.Switch, ...] = ("verify",),
+        strategy: ev.StrategyName = "magentic",
     ) -> Recorder:
         """Replay the newest run offline; the recorder knows both digests."""
         records = self.journal.verify(self.run_id)
         recorder = Recorder(self.journal, self.run_id, None, records)
         orchestrator = self.orchestrator(recorder, ReplayModel(), agents, limits, None, False)
         with suppress(EndOfRecording):
-            await orchestrator.run(task_received(task, agents, limits, None, without))
+            received = task_received(task, agents, limits, None, without)
+            await orchestrator.run(received.model_copy(update={"strategy": strategy}))
         return recorder
 
     def orchestrator(

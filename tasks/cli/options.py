@@ -89,6 +89,10 @@ RequireEvidence = Annotated[
     bool,
     typer.Option("--require-evidence", help="An answer without evidence is partial (exit 3)."),
 ]
+Classic = Annotated[
+    bool,
+    typer.Option("--classic", help="The published Magentic-One cadence of calls, to compare."),
+]
 NoVerify = Annotated[
     bool, typer.Option("--no-verify", help="No fresh look at the evidence before an answer.")
 ]
