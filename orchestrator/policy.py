@@ -21,6 +21,8 @@ WINDOW = 8
 equal result, 0 false alarms of 9)."""
 STALL_MEMORY = 3
 """An answer within so many rounds of a stall is asked about once more."""
+STEPS_PER_REPORT = 2
+"""One report may settle two steps of a plan; more are asked about."""
 MATERIAL = re.compile(r"https?://[^\s)>\]\"'`]+|(?<![\w/.])[\w./-]*\w\.[A-Za-z]{2,4}\b(?![\w/(])")
 """Addresses and files that a task names."""
 LONG_TASK = 60
@@ -219,7 +221,7 @@ def _hasty(state: State, reply: LeadReply) -> list[str]:
     open_then = {step.id for step in before.open_steps}
     closed = [d.id for d in reply.plan if d.state == "done" and d.id in open_then]
     reports = [turn for turn in state.turns if turn.assignments][-1].assignments
-    if len(closed) <= len(reports):
+    if len(closed) <= STEPS_PER_REPORT * len(reports):
         return []
     return [
         f"{len(closed)} plan steps are said to be done ({', '.join(map(str, closed[:9]))}), "
