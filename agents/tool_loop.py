@@ -86,6 +86,7 @@ class ToolLoop:
     seen: list[str] = field(default_factory=list)
     has_seen_pictures: bool = False
     was_sent_back: bool = False
+    needed: frozenset[int] = frozenset()
 
     async def work(self) -> Report:
         """Let the model use the tools until it reports. Raises what the context raises."""
@@ -273,6 +274,9 @@ class ToolLoop:
         observation = await self._hands().do(key, tool, parsed)
         self.seen += [observation.text, arguments]
         self.has_seen_pictures = self.has_seen_pictures or bool(observation.images)
+        if observation.view:
+            kept = self.needed if observation.view == "changes" else ()
+            self.needed = frozenset((*kept, len(self.messages)))
         told = sha256_of([tool.name, arguments, observation.page, settled(observation.text)])
         if not tool.name.startswith("wait"):  # waiting brings the same until it is over
             self.trace.append(told)
@@ -326,11 +330,11 @@ class ToolLoop:
         return name.lower().rsplit(".", 1)[-1].removeprefix(f"{agent}_")
 
     def _shorten_old(self) -> None:
-        """Cut all but the newest observations, in one batch once they take too much room."""
+        """Cut old observations, in one batch when they are too long, but no view that is needed."""
         places = [n for n, message in enumerate(self.messages) if message.role == "tool"]
         if sum(len(self.messages[n].content) for n in places) <= 3 * self.ctx.observation_chars:
             return
-        for number in places[:-1]:
+        for number in sorted(set(places[:-1]) - self.needed):
             self._cut_message(number, min(OLD_OBSERVATION_CHARS, self.ctx.observation_chars))
 
     def _cut_message(self, number: int, room: int) -> None:

@@ -67,6 +67,8 @@ class Observation(Frozen):
     With a `source` the full text is stored as evidence. `page` is where it happened (a URL, a
     path), for the loop detector. `snapshot` is what the device needs to be made again on resume.
     `conclusive` is false where it cannot be a result by itself: a program that ended badly.
+    `view` is "whole" when it shows a device's state in full, "changes" when only what differs from
+    the view before it: such a one needs the newest whole view to be understood.
     """
 
     text: str
@@ -81,6 +83,7 @@ class Observation(Frozen):
     artifacts: tuple[Artifact, ...] = ()
     images: tuple[str, ...] = ()
     code: CodeArtifact | None = None
+    view: Literal["", "whole", "changes"] = ""
 
 
 class ToolInvocation(Frozen):

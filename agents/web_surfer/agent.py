@@ -10,7 +10,7 @@ import asyncio
 import os
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ ABILITIES = (
     "downloads files into the workspace. Direct tools: search(query), fetch(url)."
 )
 PROGRAMS = frozenset({"Coder", "ComputerTerminal"})
+FOR_EYES = frozenset({"look", "click_at"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,10 @@ class WebSurferAgent:
         self.trust.said = lambda: ctx.said
         name = MAIN if assignment.alone else assignment.path
         branch = self._branches.setdefault(name, _Branch(self, name))
+        branch.begin(sees=ctx.profile.vision, room=ctx.observation_chars)
         tools = tools_of_class(WebSurfer, branch.call)
+        if not ctx.profile.vision:
+            tools = {name: tool for name, tool in tools.items() if name not in FOR_EYES}
         prompt = render("web_surfer", folder=PROMPTS) + self._named_secrets()
         branch.walls.clear()
         try:
@@ -142,6 +146,14 @@ class _Branch:
     walls: list[tuple[str, str]] = field(default_factory=list)
     recalled: Observation | None = None
     surfer: WebSurfer | None = None
+    sees: bool = False
+    room: int = 20_000
+
+    def begin(self, *, sees: bool, room: int) -> None:
+        """A new conversation begins: its reader has seen nothing yet."""
+        self.sees, self.room = sees, room
+        if self.surfer is not None:
+            self.surfer.start_over()
 
     async def call(self, tool: str, arguments: dict[str, Any]) -> Observation:
         """Do one tool live. What it saved and learned travels with the observation, also when it
@@ -166,7 +178,7 @@ class _Branch:
             if self.recalled is not None:
                 self.surfer.recall(self.recalled)
         self.saved.clear()
-        observation: Observation = await getattr(self.surfer, tool)(**arguments)
+        observation = await self.surfer.use(tool, arguments)
         return observation.model_copy(update={"artifacts": (*observation.artifacts, *self.saved)})
 
     def recall(self, observation: Observation) -> None:
@@ -209,7 +221,8 @@ class _Branch:
             workspace = self.agent.workspace
             return blobs.get(workspace.files[workspace.known(path)].sha256)
 
-        return Ports(approve, save, load, blobs.put, self.agent.trust, secrets)
+        ports = Ports(approve, save, load, blobs.put, self.agent.trust, secrets)
+        return replace(ports, sees=self.sees, room=self.room)
 
 
 def judged(report: Report, walls: Sequence[tuple[str, str]]) -> Report:

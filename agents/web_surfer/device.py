@@ -19,20 +19,23 @@ from agents.web_surfer.approving import Act
 from agents.web_surfer.browser import Browser, browser_error
 from agents.web_surfer.downloading import PDF, Downloads
 from agents.web_surfer.gating import Gate
+from agents.web_surfer.loading import load
 from agents.web_surfer.outline import Descriptor, Outline, Reader, fit
 from agents.web_surfer.ports import Ports
 from agents.web_surfer.restoring import kept_session, origin_of, reopen
+from agents.web_surfer.showing import MAX_IN_A_ROW, offer, view
 from agents.web_surfer.tabs import CRASHED, LOST_FORMS, Tabs
 from agents.web_surfer.telling import Discretion
 from agents.web_surfer.text import neutral, one_line
 from agents.web_surfer.watching import look_at
 from orchestrator.agent import Json, Observation, Source
 from orchestrator.errors import ToolFailed
-from sandbox.egress_answers import VERDICT_HEADER
 from sandbox.egress_policy import Refused, canonical_host
 
 if TYPE_CHECKING:
     from agents.web_surfer.browser import Page
+
+ROOM_FOR_WORDS = 300  # what is said about changes and pictures
 
 
 class Device:
@@ -51,8 +54,11 @@ class Device:
         self._recalled: Json = None
         self._standing: Json = None
         self._passages_seen = 0
-        self._shown: list[str] = []
+        self._shown: list[str] | None = None
         self._shown_url = ""
+        self._views_of_changes = 0
+        self._idle_acts = 0
+        self._offered: set[tuple[str, str]] = set()
         self._local: dict[str, Any] = {}
         self._sessions: dict[Page, Json] = {}
 
@@ -91,6 +97,7 @@ class Device:
         hand = await self.hand()
 
         async def whole() -> None:
+            await self.tabs.watch()
             await action(hand)
             await self.tabs.settle(since)
             await self.tabs.expect_download(since, sure=saves)
@@ -106,7 +113,7 @@ class Device:
                     raise ToolFailed(one_line(str(error))) from error
         if doing.fault is not None:
             raise doing.fault
-        return await self.show()
+        return await self.show(acted=True)
 
     async def open_url(self, url: str) -> Observation:
         """Load a URL in the active tab, and tell a refused host from an unreachable one."""
@@ -172,8 +179,11 @@ class Device:
             raise doing.fault
         return await self.show()
 
-    async def show(self, said: Sequence[str] = ()) -> Observation:
-        """The active page as an observation, with what there is to say about it."""
+    async def show(
+        self, said: Sequence[str] = (), *, whole: bool = False, acted: bool = False
+    ) -> Observation:
+        """The active page as an observation, with what there is to say about it: all of it when
+        `whole`, else what changed where that says it shorter."""
         if self._standing is not None and await self.tabs.is_lost():
             await self.restore(self._standing)
             self.tabs.notes.append(CRASHED)
@@ -189,20 +199,49 @@ class Device:
             look = await look_at(page, self.reader, self.gate)
             wall = look.wall
             self.tabs.notes += look.notes
-        lines = [] if outline is None else fit(outline, self.browser.settings.observation_chars)
-        header = await self._header(page, outline, lines)
+        header = await self._header(page, outline)
         if wall is not None:
             header.insert(2, f"in the way: {wall.kind} ({wall.why})")
+        lines: list[str] = []
+        if outline is not None:
+            room = self.limit - sum(len(line) + 1 for line in header) - ROOM_FOR_WORDS
+            lines = fit(outline, room)
+        before = self._shown if self._shown_url == url else None
+        seen = view(before, lines, MAX_IN_A_ROW if whole else self._views_of_changes)
+        self._idle_acts = self._idle_acts + 1 if acted and before == lines else 0
+        self._views_of_changes = 0 if seen.whole else self._views_of_changes + 1
         self._shown, self._shown_url = lines, url
         self._standing = await self._snapshot(page, outline)
         self._standing["wall"] = wall.kind if wall is not None else ""
-        text = neutral("\n".join([*header, "---", *lines] if lines else header))
+        header += [line for line in (seen.said, self._offer(outline, url)) if line and lines]
+        text = neutral("\n".join([*header, "---", *seen.lines] if seen.lines else header))
         return Observation(
             text=text,
             source=Source(kind="url", ref=url),
             page=url,
             snapshot=self._standing,
+            view="whole" if seen.whole else "changes",
         )
+
+    @property
+    def limit(self) -> int:
+        """Characters that an observation may have."""
+        return min(self.browser.settings.observation_chars, self.ports.room)
+
+    def start_over(self) -> None:
+        """The reader of the observations is a new one: nothing was shown to it."""
+        self._shown = None
+        self._offered.clear()
+
+    def _offer(self, outline: Outline | None, url: str) -> str:
+        """A word on `look` where text cannot carry the page, once for each reason."""
+        if outline is None or not self.ports.sees:
+            return ""
+        why = offer(outline.refs.values(), self._idle_acts)
+        if not why or (url, why) in self._offered:
+            return ""
+        self._offered.add((url, why))
+        return f"note: {why}; look shows it as a picture"
 
     def say(self, url: str, text: str, locator: str = "") -> Observation:
         """A short result that leaves the page as it is."""
@@ -279,8 +318,8 @@ class Device:
             self.tabs.notes.append("the page does not respond")
             return None
 
-    async def _header(self, page: Page, outline: Outline | None, lines: list[str]) -> list[str]:
-        header = [f"url: {page.url}"]
+    async def _header(self, page: Page, outline: Outline | None) -> list[str]:
+        header = [f"url: {one_line(page.url, 2000)}"]
         if outline is not None:
             header.append(f"title: {one_line(outline.title, 200)}")
             header += _scroll_lines(outline)
@@ -292,8 +331,6 @@ class Device:
             dialog = self.tabs.dialog
             header.append(f'dialog: {dialog.type} "{one_line(dialog.message)}"')
             header.append("answer it with dialog(accept, text) before anything else")
-        elif lines and self._shown_url == page.url and lines == self._shown:
-            header.append("changed: nothing since the last look")
         return header
 
     async def _tab_list(self) -> str:
@@ -331,29 +368,6 @@ class Device:
             session = await self.reader.ask(page, "sessionItems")
             open_pages = {tab: self._sessions.get(tab) for tab in self.tabs.pages}
             self._sessions = {**open_pages, page: kept_session(origin, session)}
-
-
-async def load(page: Page, url: str, seconds: float) -> list[str]:
-    """Go to a URL and say what is worth knowing: slow, redirected, not found."""
-    from_redirect = []
-    for attempt in (1, 2):
-        try:
-            response = await page.goto(url, wait_until="domcontentloaded", timeout=seconds * 1000)
-            break
-        except browser_error() as error:
-            if "Timeout" in str(error):
-                return [f"still loading after {seconds:g} seconds; this is what is there"]
-            if attempt == 2 or "interrupted by another navigation" not in str(error):
-                raise
-    if response is None:
-        return []
-    if response.headers.get(VERDICT_HEADER.lower()) is not None:
-        raise ToolFailed(one_line(await response.text()))
-    if response.request.redirected_from is not None:
-        from_redirect = [f"redirected from {url}"]
-    if response.status >= 400:
-        from_redirect.append(f"the server answered with HTTP {response.status}")
-    return from_redirect
 
 
 def _scroll_lines(outline: Outline) -> list[str]:

@@ -20,11 +20,11 @@ function intent(el) {
   const target = actedOn(el);
   const control = target.localName === 'label' && target.control ? target.control : target;
   const form = control.form || outward(target, (node) => node.localName === 'form');
-  const submits = Boolean(form) && isSubmitter(control);
+  const submits = Boolean(form) && isSubmitter(control) && sends(form);
   const link = outward(target, (node) => /^a(rea)?$/.test(node.localName) && node.href);
   return {
     names: namesOf(target, control), role: roleOf(control), submits,
-    saves: Boolean(link && link.hasAttribute('download')), href: link ? String(link.href) : '',
+    saves: Boolean(link && link.hasAttribute('download')), href: link ? targetOf(link) : '',
     verb: short(target.getAttribute('data-method') || (link && link.getAttribute('data-method')), 10),
     script: short(SCRIPT_ATTRIBUTES.map((name) => target.getAttribute(name) || '').join(' '), 300),
     form: form ? describeForm(form, submits ? control : null) : looseFields(),
@@ -40,7 +40,7 @@ function intentAt(x, y) {
 // What a key is about to do to the element that has the focus in this frame, or null if none has.
 function focusIntent(enter) {
   let el = document.activeElement;
-  while (el && el.shadowRoot && el.shadowRoot.activeElement) el = el.shadowRoot.activeElement;
+  while (el && rootOf(el) && rootOf(el).activeElement) el = rootOf(el).activeElement;
   if (!el || el === document.body || el.localName === 'iframe') return null;
   const found = intent(el);
   if (el.localName !== 'input' || !el.form || !enter) {
@@ -50,6 +50,11 @@ function focusIntent(enter) {
   const button = [...el.form.elements].find(isSubmitter);
   const by = button ? intent(button) : found;
   return { ...by, form: describeForm(el.form, button || null), submits: true, pressed: true };
+}
+
+// A form of a dialog closes it and sends nothing.
+function sends(form) {
+  return HTMLFormElement.prototype.getAttribute.call(form, 'method') !== 'dialog';
 }
 
 function outward(el, fits) {

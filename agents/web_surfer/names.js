@@ -23,6 +23,7 @@ const GROUP_ROLES = new Set([
   'navigation', 'dialog', 'alertdialog', 'form', 'group', 'radiogroup', 'menu', 'menubar',
   'listbox', 'tablist', 'tree', 'grid', 'table', 'toolbar', 'alert', 'status', 'search',
 ]);
+const UNSEEN_NAME = 120;
 const POINTER_PROPERTIES = [
   'onclick', 'ondblclick', 'onmousedown', 'onmouseup', 'onpointerdown', 'ondragstart', 'ondrop',
 ];
@@ -79,16 +80,17 @@ function roleOf(el) {
   return 'clickable';
 }
 
-// The text of a subtree that a person can read.
-function readableText(el, context) {
+// The text of a subtree that a person can read; `without` names elements that do not count.
+function readableText(el, context, without = '') {
   const parts = [];
   const collect = (node, around) => {
     const folded = node.localName === 'details' && !node.open;
     for (const child of childrenOf(node)) {
       if (folded && child.localName !== 'summary') continue;
       if (child.nodeType === Node.TEXT_NODE) {
-        if (showsText(node, around)) parts.push(child.data);
-      } else if (child.nodeType === Node.ELEMENT_NODE && !SILENT.has(child.localName)) {
+        if (showsText(node, around, child)) parts.push(child.data);
+      } else if (child.nodeType === Node.ELEMENT_NODE && !SILENT.has(child.localName)
+          && !(without && child.matches(without))) {
         const inner = lookInto(child, around);
         if (!inner) continue;
         if (child.localName === 'img' && child.alt && child.width > 1) parts.push(` ${child.alt} `);
@@ -107,27 +109,31 @@ function labelledBy(el) {
   const ids = (el.getAttribute('aria-labelledby') || '').split(/\s+/).filter(Boolean);
   const root = el.getRootNode();
   return tidy(ids.map((id) => root.getElementById && root.getElementById(id))
-    .filter(Boolean).map((label) => label.textContent).join(' '));
+    .filter(Boolean).map(shownOrShort).join(' '));
+}
+
+// What a person reads in a label; a label made for screen readers only counts while it is short.
+function shownOrShort(label) {
+  const context = viewOf(label);
+  const shown = context && readableText(label, context, 'input,select,textarea,button');
+  if (shown || label.querySelector('input,select,textarea,button')) return shown || '';
+  return tidy(label.textContent).slice(0, UNSEEN_NAME);
 }
 
 function labelText(el) {
-  if (!el.labels) return '';
-  return tidy([...el.labels].map((label) => {
-    const copy = label.cloneNode(true);
-    copy.querySelectorAll('input,select,textarea,button,script,style').forEach((x) => x.remove());
-    return copy.textContent;
-  }).join(' '));
+  return el.labels ? tidy([...el.labels].map(shownOrShort).join(' ')) : '';
 }
 
 function nameOf(el, text) {
-  const given = labelledBy(el) || tidy(el.getAttribute('aria-label') || '') || labelText(el);
+  const said = tidy(el.getAttribute('aria-label') || '').slice(0, UNSEEN_NAME);
+  const given = labelledBy(el) || said || labelText(el);
   if (given) return given;
   if (el.localName === 'input' && ['submit', 'button', 'reset'].includes(el.type)) {
     return el.value || (el.type === 'button' ? '' : el.type);
   }
   if (el.alt) return tidy(el.alt);
   if (text) return text;
-  const drawn = el.querySelector('svg > title');
+  const drawn = el.querySelector('svg > title, :scope > title');
   return tidy((drawn && drawn.textContent) || el.getAttribute('title') || '');
 }
 
@@ -159,13 +165,14 @@ function statesOf(el) {
   const aria = (name) => el.getAttribute(`aria-${name}`);
   const states = [];
   if (isFocused(el)) states.push('focused');
-  if (el.matches(':disabled') || aria('disabled') === 'true') states.push('disabled');
+  if (isDisabled(el)) states.push('disabled');
   if (el.readOnly && el.localName !== 'select') states.push('readonly');
   if (el.required || aria('required') === 'true') states.push('required');
   const box = el.localName === 'input' && (el.type === 'checkbox' || el.type === 'radio');
   if (box) states.push(el.indeterminate ? 'mixed' : el.checked ? 'checked' : 'unchecked');
   else if (aria('checked')) states.push({ true: 'checked', mixed: 'mixed' }[aria('checked')] || 'unchecked');
   if (aria('selected') === 'true') states.push('selected');
+  if (isActiveItem(el)) states.push('active');
   if (aria('pressed') === 'true') states.push('pressed');
   if (aria('current') && aria('current') !== 'false') states.push('current');
   if (aria('expanded')) states.push(aria('expanded') === 'true' ? 'expanded' : 'collapsed');
@@ -175,6 +182,18 @@ function statesOf(el) {
   if (aria('invalid') === 'true') states.push('invalid');
   if (el.localName === 'video' || el.localName === 'audio') states.push(el.paused ? 'paused' : 'playing');
   return states;
+}
+
+// Also what stands in a part of the page that is switched off as a whole.
+function isDisabled(el) {
+  return el.matches(':disabled') || Boolean(nearest(el, '[aria-disabled=true],[inert]'));
+}
+
+// The item that the arrow keys of a focused list, tree or grid have reached.
+function isActiveItem(el) {
+  const root = el.getRootNode();
+  const owner = el.id && root.activeElement;
+  return Boolean(owner) && owner.getAttribute('aria-activedescendant') === el.id;
 }
 
 function isFocused(el) {

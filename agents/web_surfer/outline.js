@@ -4,6 +4,7 @@ const SILENT = new Set([
   'script', 'style', 'noscript', 'template', 'head', 'meta', 'link', 'title', 'base', 'param',
   'source', 'track', 'map',
 ]);
+const OWN_PARTS = '[role=group],[role=tree],[role=treeitem],ul,ol,button,a,input,select,textarea';
 const LEAF_TEXT = 300;
 const VALUE_LENGTH = 2000;
 const OPTIONS = 25;
@@ -37,11 +38,12 @@ function adopt(fresh, old) {
   nodes.set(old, new WeakRef(el));
 }
 
-function outline(from, everything) {
+// Near the viewport on a long page; with `everything` the whole; with `chosen` these parts of it.
+function outline(from, everything, chosen = null) {
   nextNumber = from;
   const out = [];
   const skipped = { above: 0, below: 0 };
-  const walk = { out, skipped, controls: new WeakMap(), everything };
+  const walk = { out, skipped, controls: new WeakMap(), everything, covers: chosen && within(chosen) };
   const context = rootContext();
   const root = document.body || document.documentElement;
   const tall = document.documentElement.scrollHeight > LONG_PAGE * innerHeight;
@@ -55,6 +57,48 @@ function outline(from, everything) {
     lines: out, next: nextNumber, skipped, title: document.title, type: document.contentType,
     scroll: [Math.round(scrollY), innerHeight, document.documentElement.scrollHeight],
     long: tall && !everything,
+  };
+}
+
+// The page in parts of some size, each with all the words in it; null for what cannot be told from
+// outside, a shadow tree or a frame. What is looked for is compared elsewhere: a page could listen.
+const CHUNK = 20000;
+let parts = [];
+
+function chunks() {
+  parts = [];
+  const said = [];
+  const split = (el) => {
+    const opaque = rootOf(el) || el.localName === 'iframe' || el.localName === 'slot';
+    const whole = !opaque && el.textContent.length <= CHUNK && !hasOpaque(el);
+    if (!opaque && !whole && el.childElementCount) { for (const child of el.children) split(child); return; }
+    parts.push(el);
+    said.push(opaque || !whole ? null : wordsIn(el));
+  };
+  split(document.body || document.documentElement);
+  return said;
+}
+
+const hasOpaque = (el) => [...elementsBelow(el)].some((x) => rootOf(x) || x.localName === 'iframe');
+
+function wordsIn(el) {
+  const named = [el, ...el.querySelectorAll('input,textarea,select,[aria-label],[placeholder],[alt],[title]')];
+  const values = named.map((x) => ['aria-label', 'placeholder', 'alt', 'title'].map((name) =>
+    x.getAttribute(name) || '').concat(typeof x.value === 'string' ? x.value : '').join(' '));
+  return [el.textContent, ...values].join(' ');
+}
+
+// A test for what lies in one of these parts, or around one.
+function within(chosen) {
+  const inside = new Set(chosen.map((number) => parts[number]));
+  const around = new Set();
+  for (const el of inside) for (let node = el; node; node = parentOf(node)) around.add(node);
+  return (el) => {
+    for (let node = el; node; node = parentOf(node)) {
+      if (inside.has(node)) return true;
+      if (node === el && around.has(node)) return true;
+    }
+    return false;
   };
 }
 
@@ -94,13 +138,15 @@ function gather(el, context, depth, walk, run) {
   for (const child of childrenOf(el)) {
     if (folded && child.localName !== 'summary') continue;
     if (child.nodeType === Node.TEXT_NODE) {
-      if (!context.mute && showsText(el, context)) addText(run, el, child.data);
+      if (!context.mute && showsText(el, context, child)) addText(run, el, child.data);
       continue;
     }
     if (child.nodeType !== Node.ELEMENT_NODE || SILENT.has(child.localName)) continue;
     if (child.localName === 'br') { run.text += run.pre ? '\n' : ' '; continue; }
+    if (isFarAway(child, context, walk)) continue; // first: it is cheap, and long pages are mostly far
+    if (walk.covers && !walk.covers(child)) continue;
     const inner = lookInto(child, context);
-    if (!inner || isFarAway(child, context, walk)) continue;
+    if (!inner || child.localName === 'legend' && el.localName === 'fieldset') continue; // its name
     if (flowsInline(child, context, walk)) {
       const boxed = styleOf(child).display !== 'inline';
       if (boxed) run.text += ' ';
@@ -114,7 +160,7 @@ function gather(el, context, depth, walk, run) {
 }
 
 function isFarAway(el, context, walk) {
-  if (!context.range || styleOf(el).position === 'fixed') return false;
+  if (!context.range) return false;
   const rect = el.getBoundingClientRect();
   if (!rect.height || el.scrollHeight > el.clientHeight + 1 && el.clientHeight) return false;
   const above = rect.bottom < context.range[0];
@@ -129,7 +175,7 @@ function flowsInline(el, context, walk) {
   const display = styleOf(el).display;
   if (!display.startsWith('inline') && display !== 'contents') return false;
   if (['img', 'iframe', 'label', 'object', 'embed', 'progress', 'meter'].includes(el.localName)) return false;
-  if (el.shadowRoot || hasControl(el, context, walk)) return false;
+  if (rootOf(el) || hasControl(el, context, walk)) return false;
   if (!context.delegated) return !Object.keys(el.dataset || {}).length || !el.textContent.trim();
   return false;
 }
@@ -159,11 +205,11 @@ function visit(el, context, inner, depth, walk) {
   if (tag === 'label' && el.control) { visitLabel(el, inner, depth, walk); return; }
   if (styleOf(el).visibility !== 'visible' && !el.childElementCount) return;
   if (tag === 'tr' || roleAttribute(el) === 'row') { visitRow(el, context, inner, depth, walk); return; }
-  if (isInteractive(el, context) && styleOf(el).visibility === 'visible') {
+  if (isInteractive(el, context) && styleOf(el).visibility === 'visible' && !isEmpty(el)) {
     visitControl(el, inner, depth, walk);
     return;
   }
-  if (tag === 'img' || roleAttribute(el) === 'img') { visitImage(el, inner, depth, walk); return; }
+  if (tag === 'img' || roleAttribute(el) === 'img') { visitImage(el, depth, walk); return; }
   if (/^h[1-6]$/.test(tag) && !controlsWithin(el, walk)) {
     const text = readableText(el, inner);
     if (text) line(walk, depth, el, roleOf(el), text);
@@ -177,9 +223,19 @@ function visit(el, context, inner, depth, walk) {
   visitGroup(el, inner, depth, walk);
 }
 
-function visitFrame(el, depth, walk) {
+function isShown(frame) {
+  return frame.clientWidth >= 3 && frame.clientHeight >= 3 && styleOf(frame).visibility === 'visible'
+    && Boolean(viewOf(frame));
+}
+
+// Nothing to press: a container that waits for its content.
+function isEmpty(el) {
   const rect = el.getBoundingClientRect();
-  if (rect.width < 3 || rect.height < 3 || styleOf(el).visibility !== 'visible') return;
+  return !isNative(el) && !(rect.width && rect.height) && !el.childElementCount;
+}
+
+function visitFrame(el, depth, walk) {
+  if (!isShown(el)) return;
   line(walk, depth, el, 'frame', tidy(el.title || el.name || ''));
   walk.out[walk.out.length - 1].frame = refOf(el);
 }
@@ -197,10 +253,22 @@ function visitLabel(el, inner, depth, walk) {
   line(walk, depth, el, roleOf(control), readableText(el, inner), stateText(statesOf(control)));
 }
 
-function visitImage(el, inner, depth, walk) {
+function visitImage(el, depth, walk) {
   const rect = el.getBoundingClientRect();
+  if (rect.width <= 3 || rect.height <= 3) return;
   const name = nameOf(el, '');
-  if (name && rect.width > 3 && rect.height > 3) line(walk, depth, el, 'image', name);
+  if (name) line(walk, depth, el, 'image', name);
+  for (const area of areasOf(el)) {
+    const said = nameOf(area, '');
+    line(walk, depth + 1, area, 'link', said, linkText(area) + (said ? '' : hintText(area, '')));
+  }
+}
+
+// The links of an image map belong to the picture that uses it.
+function areasOf(el) {
+  const name = el.useMap && el.useMap.replace(/^#/, '');
+  const map = name && [...document.querySelectorAll('map')].find((m) => m.name === name || m.id === name);
+  return map ? [...map.querySelectorAll('area')].filter((area) => area.href || isListening(area)) : [];
 }
 
 function stateText(states) {
@@ -214,25 +282,33 @@ function visitControl(el, inner, depth, walk) {
   const text = field || role === 'editable' || nested ? '' : readableText(el, inner);
   const long = text.length > LEAF_TEXT || role === 'canvas';
   let name = nameOf(el, nested || long ? '' : text);
-  if (nested && role !== 'clickable' && !name && !field) name = ownText(el, inner);
+  if (nested && role !== 'clickable' && !name && !field) {
+    name = ownText(el, inner) || readableText(el, inner, OWN_PARTS).slice(0, 80);
+  }
   const states = statesOf(el);
-  if (isInView(el) && !aim(el).x && !isDisguisedControl(el)) states.push('covered');
+  if (isCovered(el, inner, states)) states.push('covered');
   const shown = text && name !== text && !long && !name.includes(text) ? ` text=${quoted(text)}` : '';
   const extra = stateText(states) + valueText(el, role) + shown + rangeText(el)
-    + linkText(el) + (name || nested || field && el.placeholder ? '' : hintText(el, text));
+    + scrollText(el) + linkText(el) + (name || nested || field && el.placeholder ? '' : hintText(el, text));
   if (role === 'clickable' && !name && nested && !ownText(el, inner) && !isListening(el)) {
     visitChildren(el, inner, depth, walk);
     return;
   }
   line(walk, depth, el, role, name, extra);
   if (field || (!nested && !long)) return;
-  const quiet = { ...inner, delegated: inner.delegated || isListening(el) };
+  const quiet = { ...scrollRange(el, inner, walk), delegated: inner.delegated || isListening(el) };
   if (role !== 'editable') visitChildren(el, quiet, depth + 1, walk);
+}
+
+function isCovered(el, context, states) {
+  if (states.includes('disabled') || isDisguisedControl(el) || !isInView(el, context.window)) return false;
+  return aim(el).x === undefined;
 }
 
 // A list that listens for its rows must show the rows, or nobody could name one of them.
 function isContainer(el, role) {
-  if (role !== 'clickable' && role !== 'draggable' && role !== 'listbox') return false;
+  if (GROUP_ROLES.has(role)) return el.childElementCount > 0;
+  if (role !== 'clickable' && role !== 'draggable') return false;
   if (['table', 'tbody', 'ul', 'ol', 'dl'].includes(el.localName)) return true;
   const parts = [...childrenOf(el)].filter((child) => child.nodeType === Node.ELEMENT_NODE
     ? !SILENT.has(child.localName) && styleOf(child).display !== 'none'
@@ -244,13 +320,18 @@ function isContainer(el, role) {
 }
 
 function ownText(el, inner) {
-  const own = [...childrenOf(el)].filter((n) => n.nodeType === Node.TEXT_NODE).map((n) => n.data);
-  return showsText(el, inner) ? tidy(own.join(' ')).slice(0, LEAF_TEXT) : '';
+  const own = [...childrenOf(el)].filter((n) => n.nodeType === Node.TEXT_NODE
+    && showsText(el, inner, n)).map((n) => n.data);
+  return tidy(own.join(' ')).slice(0, LEAF_TEXT);
 }
 
-function isInView(el) {
+// In the viewport, and in the part of a scroll area (`window`) that shows.
+function isInView(el, window = null) {
   const rect = el.getBoundingClientRect();
-  return rect.bottom > 0 && rect.top < innerHeight && rect.right > 0 && rect.left < innerWidth;
+  const { top, bottom, left, right } = window || rect;
+  const y = [Math.max(0, top, rect.top), Math.min(innerHeight, bottom, rect.bottom)];
+  const x = [Math.max(0, left, rect.left), Math.min(innerWidth, right, rect.right)];
+  return y[1] > y[0] && x[1] > x[0];
 }
 
 function cut(text) {
@@ -270,13 +351,15 @@ function valueText(el, role) {
   if (!typed) return '';
   const wish = el.placeholder ? ` placeholder=${quoted(el.placeholder)}` : '';
   const fault = el.matches(':user-invalid') ? ` problem=${quoted(el.validationMessage)}` : '';
-  return ` value=${cut(el.value)}${el.value ? '' : wish}${fault}`;
+  const offered = el.list ? [...el.list.options].slice(0, OPTIONS).map((o) => quoted(o.value)) : [];
+  const help = offered.length ? ` suggestions=${offered.join(', ')}` : '';
+  return ` value=${cut(el.value)}${el.value ? '' : wish}${fault}${help}`;
 }
 
 function optionsText(el) {
   const label = (option) => quoted(tidy(option.label || option.text)) + (option.selected ? '*' : '')
     + (option.disabled ? ' (disabled)' : '');
-  const all = [...el.options];
+  const all = [...el.options].filter((option) => styleOf(option).display !== 'none');
   const shown = all.slice(0, OPTIONS);
   shown.push(...all.slice(OPTIONS).filter((option) => option.selected).slice(0, 3));
   const more = all.length - shown.length;
@@ -294,12 +377,22 @@ function rangeText(el) {
   return ` value="${now}" (min=${least} max=${most})`;
 }
 
-function linkText(el) {
-  if (el.localName !== 'a' || !el.href) return '';
+function linkText(link) {
+  const href = targetOf(link);
+  if (!href) return '';
+  const el = new URL(href);
   const file = /\.(pdf|csv|tsv|xlsx?|docx?|pptx?|zip|json|xml|txt|gz)$/i.test(el.pathname);
   if (el.protocol === 'mailto:' || el.protocol === 'tel:') return ` url=${quoted(el.href.slice(0, 120))}`;
   if (!/^https?:$/.test(el.protocol) || (el.origin === location.origin && !file)) return '';
   return ` url=${quoted(el.href.slice(0, 120))}`;
+}
+
+// Where a link leads, also one that is drawn in SVG; '' for one that leads nowhere.
+function targetOf(el) {
+  if (el.localName !== 'a' && el.localName !== 'area') return '';
+  const href = typeof el.href === 'string' ? el.href : el.href && el.href.baseVal;
+  try { return href ? new URL(href, document.baseURI).href : ''; }
+  catch { return ''; }
 }
 
 function hintText(el, text) {
@@ -316,7 +409,7 @@ function visitRow(el, context, inner, depth, walk) {
     const look = lookInto(child, inner);
     if (!look) continue;
     const from = own.out.length;
-    if (isInteractive(child, inner)) visitControl(child, look, depth + 1, own);
+    if (isInteractive(child, inner) || statesOf(child).length) visitControl(child, look, depth + 1, own);
     else visitChildren(child, look, depth + 1, own);
     if (own.out.length === from) line(own, depth + 1, child, 'text', '');
     cells.push(own.out.slice(from));
@@ -336,7 +429,7 @@ function visitRow(el, context, inner, depth, walk) {
 
 function visitGroup(el, inner, depth, walk) {
   const label = groupLabel(el);
-  const context = scrollRange(el, inner);
+  const context = scrollRange(el, inner, walk);
   context.delegated = context.delegated || isListening(el);
   const at = walk.out.length;
   visitChildren(el, context, label ? depth + 1 : depth, walk);
@@ -357,19 +450,28 @@ function groupLabel(el) {
   const heading = /^h[1-6]$/.test(el.localName) ? roleOf(el) : '';
   const role = GROUP_ROLES.has(explicit) ? explicit : GROUPS[el.localName] || heading;
   const name = tidy(labelledBy(el) || el.getAttribute('aria-label') || '')
-    || (el.localName === 'fieldset' && tidy((el.querySelector('legend') || {}).textContent || ''));
+    || (el.localName === 'fieldset' && legendOf(el));
   const title = name ? ' ' + quoted(name.slice(0, 80)) : '';
   if (isScrollable(el)) {
-    const where = `{at ${Math.round(el.scrollTop)} of ${el.scrollHeight - el.clientHeight} px}`;
-    const text = `[${refOf(el)}] ${role || 'scroll area'}${title} ${where}`;
+    const text = `[${refOf(el)}] ${role || 'scroll area'}${title}${scrollText(el)}`;
     return { text, refs: [[refOf(el), role || 'scroll area', name || '']] };
   }
   return role ? { text: `${role}${title}:`, refs: [] } : null;
 }
 
-function scrollRange(el, inner) {
+function legendOf(el) {
+  const legend = el.querySelector('legend');
+  return legend ? shownOrShort(legend) : '';
+}
+
+function scrollText(el) {
+  if (!isScrollable(el) || el.localName === 'textarea' || el.localName === 'select') return '';
+  return ` {at ${Math.round(el.scrollTop)} of ${el.scrollHeight - el.clientHeight} px}`;
+}
+
+function scrollRange(el, inner, walk) {
   const context = { ...inner };
-  if (!isScrollable(el) || !inner.range && el.scrollHeight <= LONG_PAGE * el.clientHeight) return context;
+  if (walk.everything || !isScrollable(el)) return context;
   if (el.scrollHeight > LONG_PAGE * el.clientHeight) {
     const rect = el.getBoundingClientRect();
     context.range = [rect.top - MARGIN * rect.height, rect.bottom + MARGIN * rect.height];

@@ -6,9 +6,11 @@ The walk itself is JavaScript (`outline.js` and its neighbours). Knows no tools 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -16,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from agents.web_surfer.browser import browser_error
-from agents.web_surfer.text import neutral
+from agents.web_surfer.text import folded, neutral
 from orchestrator.errors import ToolFailed
 
 if TYPE_CHECKING:
@@ -27,10 +29,14 @@ PAGE_SECONDS = 10.0
 MAX_FRAMES = 25
 MAX_FRAME_DEPTH = 4
 STALE_TRIES = 2
-_PARTS = ("looks.js", "names.js", "outline.js", "reading.js", "acting.js", "intent.js", "signs.js")
+_PARTS = (
+    *("looks.js", "names.js", "outline.js", "reading.js"),
+    *("acting.js", "passing.js", "intent.js", "signs.js"),
+)
 _EXPORTS = (
-    "outline refOf nodeOf adopt aimAt isAt boxOf kindOf scrollOne localItems sessionItems "
-    "mark settled intent intentAt focusIntent signs markdown tables tableAround tableRows"
+    "outline refOf nodeOf adopt aimAt boxOf kindOf steppedValue isWriting dropSelection isShown "
+    "bringIntoView bringPointIntoView dropFile watch scrollOne localItems sessionItems mark "
+    "settled intent intentAt focusIntent signs markdown tables tableAround shownText chunks"
 )
 
 
@@ -72,11 +78,13 @@ class Outline:
 
 @dataclass(slots=True)
 class Reader:
-    """Numbers the elements of all pages of a branch; a number is never given out twice."""
+    """Numbers the elements of all pages of a branch; a number is never given out twice.
+    `touched` is the frame of the element that was asked for last."""
 
     key: str = field(default_factory=lambda: f"_{secrets.token_hex(8)}")
     next_ref: int = 1
     known: dict[int, tuple[str, Descriptor]] = field(default_factory=dict)
+    touched: Frame | None = None
     _frames: dict[int, Frame] = field(default_factory=dict)
     _walkers: WeakKeyDictionary[Frame, JSHandle] = field(default_factory=WeakKeyDictionary)
 
@@ -85,12 +93,15 @@ class Reader:
         """Has to run in every frame before the page's own scripts."""
         return f"({_read('hooks.js')})({self.key!r})"
 
-    async def read(self, page: Page, *, everything: bool = False) -> Outline:
-        """The page as it is now; `everything` also reads what is far from the viewport."""
-        raw = await self._ask(page.main_frame, "outline", self.next_ref, everything)
+    async def read(self, page: Page, *, everything: bool = False, words: str = "") -> Outline:
+        """The page as it is now; also what is far from the viewport with `everything`, or with
+        `words` the parts of it that hold them."""
+        chosen = await self._parts_with(page.main_frame, words) if words else None
+        wanted = bool(words) or everything
+        raw = await self._ask(page.main_frame, "outline", self.next_ref, wanted, chosen)
         self.next_ref = max(self.next_ref, raw["next"])
         budget = iter(range(MAX_FRAMES))
-        entries = await self._splice(page.main_frame, raw["lines"], everything, 0, budget)
+        entries = await self._splice(page.main_frame, raw["lines"], wanted, 0, budget)
         url = page.url
         refs = _descriptors(entries)
         self.known.update({ref: (url, descriptor) for ref, descriptor in refs.items()})
@@ -112,6 +123,7 @@ class Reader:
         for _ in range(STALE_TRIES + 1):
             handle = await self._live_node(ref)
             if handle is not None:
+                self.touched = self._frames[ref]
                 return handle
             if not await self._find_again(page, ref):
                 await asyncio.sleep(0.15)
@@ -124,7 +136,7 @@ class Reader:
         if frame is None:
             raise ToolFailed("the element is gone from the page")
         walker = await self._walker(frame)
-        async with asyncio.timeout(FRAME_SECONDS):
+        async with asyncio.timeout(PAGE_SECONDS):
             return await walker.evaluate(
                 f"(w, [el, rest]) => w.{name}(el, ...rest)", [handle, list(arguments)]
             )
@@ -133,10 +145,45 @@ class Reader:
         """Call one function of the walker of the page's main frame."""
         return await self._ask(page.main_frame, name, *arguments)
 
+    async def ask_where_it_happens(self, page: Page, name: str, *arguments: Any) -> list[Any]:
+        """Call one function in the main frame and in the one that was touched last."""
+        frames = {page.main_frame}
+        if (
+            self.touched is not None
+            and self.touched.page == page
+            and not self.touched.is_detached()
+        ):
+            frames.add(self.touched)
+        return await asyncio.gather(*(self._ask(frame, name, *arguments) for frame in frames))
+
+    async def ask_shown(self, page: Page, name: str, *arguments: Any) -> list[Any]:
+        """Call one function in every frame that a person sees."""
+        shown: list[Frame] = []
+        for frame in page.frames[:MAX_FRAMES]:
+            with contextlib.suppress(TimeoutError, browser_error()):
+                if await self._is_shown(frame, shown):
+                    shown.append(frame)
+        return await self._ask_each(shown, name, *arguments)
+
     async def ask_frames(self, page: Page, name: str, *arguments: Any) -> list[Any]:
         """Call one function in every frame; frames that do not answer are left out."""
+        return await self._ask_each(page.frames[:MAX_FRAMES], name, *arguments)
+
+    async def _is_shown(self, frame: Frame, shown: list[Frame]) -> bool:
+        """Whether the frame's place in its parent, which has to be shown too, can be seen."""
+        parent = frame.parent_frame
+        if parent is None:
+            return True
+        if parent not in shown:
+            return False
+        walker = await self._walker(parent)
+        async with asyncio.timeout(FRAME_SECONDS):
+            element = await frame.frame_element()
+            return bool(await walker.evaluate("(w, el) => w.isShown(el)", element))
+
+    async def _ask_each(self, frames: list[Frame], name: str, *arguments: Any) -> list[Any]:
         answers = []
-        for frame in page.frames[:MAX_FRAMES]:
+        for frame in frames:
             try:
                 answers.append(await self._ask(frame, name, *arguments))
             except (TimeoutError, browser_error()):
@@ -147,10 +194,23 @@ class Reader:
         """Call one function of the walker of one frame."""
         return await self._ask(frame, name)
 
-    async def mark(self, page: Page, refs: list[int]) -> JSHandle:
-        """Draw the numbers over the page; calling the handle's function takes them away."""
-        walker = await self._walker(page.main_frame)
-        return await walker.evaluate_handle("(w, refs) => w.mark(refs)", refs)
+    @asynccontextmanager
+    async def marked(self, refs: list[int]) -> AsyncIterator[None]:
+        """Draw the numbers over their elements, in every frame, for as long as the block lasts."""
+        by_frame: dict[Frame, list[int]] = {}
+        for ref in refs:
+            by_frame.setdefault(self._frames[ref], []).append(ref)
+        drawn: list[JSHandle] = []
+        try:
+            for frame, numbers in by_frame.items():
+                with contextlib.suppress(browser_error()):
+                    walker = await self._walker(frame)
+                    drawn.append(await walker.evaluate_handle("(w, refs) => w.mark(refs)", numbers))
+            yield
+        finally:
+            for marks in drawn:
+                with contextlib.suppress(browser_error()):
+                    await marks.evaluate("remove => remove()")
 
     def remember(self, url: str, refs: dict[int, Descriptor], next_ref: int) -> None:
         """Numbers that were given out before a restart."""
@@ -182,6 +242,12 @@ class Reader:
                 self._frames[ref] = frame
                 return True
         return False
+
+    async def _parts_with(self, frame: Frame, words: str) -> list[int]:
+        """The numbers of the parts of a document that hold the words, or may."""
+        wanted = folded(words)
+        said = await self._ask(frame, "chunks")
+        return [n for n, text in enumerate(said) if text is None or wanted in folded(text)]
 
     async def _splice(
         self,
@@ -288,10 +354,11 @@ def _read(name: str) -> str:
 def _walker_script() -> str:
     """All parts in one scope. `hooks` is what the init script left, or a stand-in."""
     body = "\n".join(_read(part) for part in _PARTS)
-    stand_in = "{ isListening: () => false, settled: async () => true }"
+    stand_in = (
+        "{ isListening: () => false, settled: async () => true, observe: () => 0,"
+        " opened: () => 0, rootOf: (el) => el.shadowRoot }"
+    )
     exports = ", ".join(_EXPORTS.split())
     return (
-        f"(key) => {{ const hooks = window[key] || {stand_in};\n"
-        f"const settled = (...given) => hooks.settled(...given);\n{body}\n"
-        f"return {{ {exports} }}; }}"
+        f"(key) => {{ const hooks = window[key] || {stand_in};\n{body}\nreturn {{ {exports} }}; }}"
     )

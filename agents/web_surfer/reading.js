@@ -7,6 +7,7 @@ function markdown() {
   return out.join('\n').replace(/\n{3,}/g, '\n\n').trim();
 }
 
+const TABLES = 'table,[role=table],[role=grid],[role=treegrid]';
 const SKIPPED_IN_TEXT = new Set([...SILENT, 'nav', 'button', 'select', 'input', 'textarea', 'svg', 'iframe']);
 
 function writeBlocks(el, context, out, indent) {
@@ -16,7 +17,7 @@ function writeBlocks(el, context, out, indent) {
   for (const child of childrenOf(el)) {
     if (folded && child.localName !== 'summary') continue;
     if (child.nodeType === Node.TEXT_NODE) {
-      if (showsText(el, context)) text += child.data;
+      if (showsText(el, context, child)) text += child.data;
       continue;
     }
     if (child.nodeType !== Node.ELEMENT_NODE || SKIPPED_IN_TEXT.has(child.localName)) continue;
@@ -51,9 +52,9 @@ function writeBlock(el, inner, out, indent) {
     const text = readableText(el, inner);
     if (text) out.push(`${'#'.repeat(Number(tag[1]))} ${text}`, '');
   } else if (tag === 'pre') {
-    out.push('```', el.innerText.replace(/\s+$/, ''), '```', '');
+    out.push('```', keptText(el, inner).replace(/\s+$/, ''), '```', '');
   } else if (tag === 'table') {
-    const rows = tableRows(el);
+    const rows = tableRows(el, inner);
     out.push(...rows.map((row) => `| ${row.map((cell) => cell.replace(/\|/g, '\\|')).join(' | ')} |`), '');
   } else if (tag === 'li') {
     const at = out.length;
@@ -66,19 +67,33 @@ function writeBlock(el, inner, out, indent) {
   }
 }
 
+// Readable text with its own line ends and spaces.
+function keptText(el, context) {
+  return [...childrenOf(el)].map((child) => {
+    if (child.nodeType === Node.TEXT_NODE) return showsText(el, context, child) ? child.data : '';
+    if (child.nodeType !== Node.ELEMENT_NODE || SILENT.has(child.localName)) return '';
+    if (child.localName === 'br') return '\n';
+    const inner = lookInto(child, context);
+    if (!inner) return '';
+    const text = keptText(child, inner);
+    return styleOf(child).display.startsWith('inline') ? text : `${text}\n`;
+  }).join('');
+}
+
 // The rows of a table, ARIA grids included; a merged cell is repeated where it reaches.
-function tableRows(table) {
-  const rows = [...table.querySelectorAll('tr,[role=row]')].filter(
-    (row) => row.closest('table,[role=table],[role=grid],[role=treegrid]') === table);
+function tableRows(table, context) {
+  const rows = [...table.querySelectorAll('tr,[role=row]')].filter((row) => row.closest(TABLES) === table);
   const grid = [];
   rows.forEach((row, y) => {
     grid[y] = grid[y] || [];
     let x = 0;
-    for (const cell of row.children) {
-      const look = lookInto(cell, rootContext());
+    const around = row.parentElement === table ? context : lookInto(row.parentElement, context);
+    const inner = around && lookInto(row, around);
+    for (const cell of inner ? row.children : []) {
+      const look = lookInto(cell, inner);
       if (!look) continue;
       while (grid[y][x] !== undefined) x += 1;
-      const text = readableText(cell, { ...look, backdrop: null });
+      const text = readableText(cell, look);
       const wide = Math.min(cell.colSpan || 1, 50), high = Math.min(cell.rowSpan || 1, 500);
       for (let dy = 0; dy < high && y + dy < rows.length; dy += 1) {
         for (let dx = 0; dx < wide; dx += 1) {
@@ -92,14 +107,24 @@ function tableRows(table) {
   return grid.filter((row) => row.length).map((row) => Array.from(row, (cell) => cell ?? ''));
 }
 
-const TABLES = 'table,[role=table],[role=grid],[role=treegrid]';
-
 function tables() {
-  return [...document.querySelectorAll(TABLES)].filter((table) => table.getClientRects().length
-    && !table.parentElement.closest(TABLES)).map(tableRows).filter((rows) => rows.length);
+  return [...elementsBelow(document)].filter((el) => el.matches(TABLES) && !nearest(parentOf(el), TABLES))
+    .map(rowsOf).filter((rows) => rows.length);
 }
 
 function tableAround(el) {
-  const table = el.closest(TABLES) || el.querySelector(TABLES);
-  return table ? tableRows(table) : null;
+  const table = nearest(el, TABLES) || el.querySelector(TABLES);
+  return table ? rowsOf(table) : null;
+}
+
+function rowsOf(table) {
+  const context = viewOf(table);
+  return context ? tableRows(table, context) : [];
+}
+
+// What a person can read in the document; a frame has a document of its own.
+function shownText() {
+  const root = document.body || document.documentElement;
+  const context = root && viewOf(root);
+  return context ? readableText(root, context) : '';
 }

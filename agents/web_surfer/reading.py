@@ -9,6 +9,7 @@ import csv
 import html
 import io
 import re
+import time
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
@@ -20,7 +21,7 @@ from agents.web_surfer.http_client import Answer, check_scheme, send
 from agents.web_surfer.outline import Line
 from agents.web_surfer.provenance import named_urls
 from agents.web_surfer.search import Hit
-from agents.web_surfer.text import neutral, neutral_document, one_line, safe_name
+from agents.web_surfer.text import folded, neutral, neutral_document, one_line, safe_name
 from orchestrator.agent import Observation, Source
 from orchestrator.errors import ToolFailed
 
@@ -31,12 +32,13 @@ PAGE_CHARS = 8_000
 FETCH_CHARS = 2 * 1024 * 1024
 PICTURE_MS = 8_000
 POLL_SECONDS = 0.1
+MAX_HITS = 20
+MAX_WAIT_SECONDS = 60.0
 MAX_LINKS = 4_000
 _HREF = re.compile(
     r"""<(?:a|area)\b[^<>]{0,2000}?\bhref\s*=\s*(?:"([^"]{1,2000})"|'([^']{1,2000})'|([^\s<>"']+))""",
     re.I,
 )
-SHOWN_TEXT = "() => document.body ? document.body.innerText : ''"
 HTML_TYPES = ("text/html", "application/xhtml+xml")
 TEXT_TYPES = ("text/", "application/json", "application/xml", "application/xhtml+xml")
 
@@ -128,7 +130,7 @@ async def table(device: Device, hand: Hand, ref: int | None) -> Observation:
     csv.writer(written, lineterminator="\n").writerows(rows)
     text = neutral(written.getvalue())
     head = f"{len(rows)} rows, {max(len(row) for row in rows)} columns"
-    limit = device.browser.settings.observation_chars - 200
+    limit = device.limit - 200
     if len(text) > limit:
         path = await device.ports.save("table.csv", text.encode())
         text = text[:limit].rpartition("\n")[0] + "\n"
@@ -143,13 +145,37 @@ async def marked_picture(device: Device, page: Page) -> bytes:
         raise ToolFailed("secret_refused: the page shows a secret, so no picture is taken of it")
     seen = await device.reader.read(page)
     marks = [ref for ref, found in seen.refs.items() if found.role not in ("text", "image")]
-    drawn = await device.reader.mark(page, marks)
-    try:
-        return await page.screenshot(type="png", animations="disabled", timeout=PICTURE_MS)
-    except browser_error() as error:
-        raise ToolFailed(f"no picture could be taken: {one_line(str(error))}") from error
-    finally:
-        await drawn.evaluate("remove => remove()")
+    async with device.reader.marked(marks):
+        try:
+            return await page.screenshot(type="png", animations="disabled", timeout=PICTURE_MS)
+        except browser_error() as error:
+            raise ToolFailed(f"no picture could be taken: {one_line(str(error))}") from error
+
+
+async def find(device: Device, text: str) -> Observation:
+    """The lines with these words, wherever they stand; the first one is scrolled to."""
+    page = await device.page()
+    seen = await device.reader.read(page, words=text)
+    hits = [line for line in seen.lines if folded(text) in folded(line.text)]
+    if not hits:
+        return device.say(page.url, f"nothing on the page contains {text!r}")
+    await scroll_to(await device.hand(), hits[0])
+    shown = [line.text for line in hits[:MAX_HITS]]
+    if len(hits) > MAX_HITS:
+        shown.append(f"({len(hits) - MAX_HITS} more)")
+    return device.say(page.url, "\n".join(shown), locator=f"lines with {text!r}")
+
+
+async def wait(device: Device, text: str, seconds: float, *, gone: bool) -> Observation:
+    """The page, once the words are there (or gone), or a dialog opens."""
+    page = await device.page()
+    bounded = max(0.1, min(seconds, MAX_WAIT_SECONDS))
+    if not await device.tabs.race(appears(device, text, bounded, gone)):
+        if device.tabs.dialog is not None:
+            return await device.show()
+        state = "still there" if gone else "not there"
+        raise ToolFailed(f"{text!r} is {state} after {bounded:g} seconds on {page.url}")
+    return await device.show()
 
 
 async def scroll_to(hand: Hand, line: Line) -> None:
@@ -168,20 +194,21 @@ async def table_rows(hand: Hand, ref: int | None) -> list[list[str]]:
         if not rows:
             raise ToolFailed(f"{hand.named(ref)} is in no table")
         return [[str(cell) for cell in row] for row in rows]
-    tables = await hand.reader.ask_frames(hand.page, "tables")
+    tables = await hand.reader.ask_shown(hand.page, "tables")
     largest = max((table for found in tables for table in found), key=len, default=None)
     if largest is None:
         raise ToolFailed("the page has no table")
     return [[str(cell) for cell in row] for row in largest]
 
 
-async def appears(page: Page, text: str, seconds: float, gone: bool) -> bool:
-    """Wait until words are on the page (or gone); false when the time is over."""
-    wanted = text.lower()
-    with contextlib.suppress(TimeoutError, browser_error()):
-        async with asyncio.timeout(seconds):
-            # Compared here: a page could listen to what is asked in it.
-            while (wanted in (await page.evaluate(SHOWN_TEXT)).lower()) is gone:  # noqa: ASYNC110 - a page gives no sign of its own
-                await asyncio.sleep(POLL_SECONDS)
+async def appears(device: Device, text: str, seconds: float, gone: bool) -> bool:
+    """Wait until words can be read in one of the frames (or in none); false when the time is
+    over. Compared here: a page could listen to what is asked in it."""
+    deadline, wanted = time.monotonic() + seconds, folded(text)
+    while True:
+        said = await device.reader.ask_shown(await device.page(), "shownText")
+        if any(wanted in folded(part) for part in said) is not gone:
             return True
-    return False
+        if time.monotonic() > deadline:
+            return False
+        await asyncio.sleep(POLL_SECONDS)

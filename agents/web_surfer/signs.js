@@ -15,7 +15,7 @@ function signs() {
       if (links.size < MOST_LINKS && /^https?:/.test(link.href)) links.add(String(link.href));
     }
     for (const el of root.querySelectorAll('*')) {
-      if (el.shadowRoot) roots.push(el.shadowRoot);
+      if (rootOf(el)) roots.push(rootOf(el));
       if ((parts += 1) >= MOST_PARTS) break;
     }
   }

@@ -16,17 +16,17 @@ from pydantic import BaseModel
 from agents.toolkit import tool, tools_of
 from agents.web_surfer.acting import Button, Hand, Place
 from agents.web_surfer.approving import Act
-from agents.web_surfer.browser import Browser, WebSettings, open_browser
+from agents.web_surfer.browser import Browser, WebSettings, browser_error, open_browser
 from agents.web_surfer.device import Device
 from agents.web_surfer.ports import Ports
 from agents.web_surfer.reading import (
-    appears,
     fetch,
+    find,
     listed,
     marked_picture,
     paged,
-    scroll_to,
     table,
+    wait,
     with_scheme,
 )
 from agents.web_surfer.search import SearchProvider, SearchSettings, make_search, search_host
@@ -34,8 +34,6 @@ from agents.web_surfer.text import one_line, safe_name
 from orchestrator.agent import Json, Observation
 from orchestrator.errors import ToolFailed
 
-MAX_HITS = 20
-MAX_WAIT_SECONDS = 60.0
 ACTING_KEYS = frozenset({"Enter", "NumpadEnter", "Space"})
 
 
@@ -108,8 +106,22 @@ class WebSurfer:
         tools = tools_of(self)
         if name not in tools:
             raise ToolFailed(f"there is no tool {name}; there are {', '.join(tools)}")
-        checked = tools[name].parse(json.dumps(arguments))
-        return await tools[name].function(**checked)
+        return await self.use(name, tools[name].parse(json.dumps(arguments)))
+
+    async def use(self, name: str, arguments: dict[str, Any]) -> Observation:
+        """Use a tool with arguments that were checked; whatever the browser says against it comes
+        as ToolFailed, in one line."""
+        try:
+            observation: Observation = await getattr(self, name)(**arguments)
+        except TimeoutError as error:
+            raise ToolFailed(f"{name}: the page does not respond") from error
+        except browser_error() as error:
+            raise ToolFailed(f"{name}: {one_line(str(error))}") from error
+        return observation
+
+    def start_over(self) -> None:
+        """Whoever reads from now on has seen nothing yet: the next page is shown in full."""
+        self._device.start_over()
 
     async def restore(self, snapshot: Json) -> None:
         """Make the tabs of an earlier observation again. Unsaved form input is lost."""
@@ -123,7 +135,7 @@ class WebSurfer:
     async def observe(self) -> Observation:
         """Show the active page again, in full."""
         await self._device.ready(dialog_allowed=True)
-        return await self._device.show()
+        return await self._device.show(whole=True)
 
     @tool()
     async def goto(self, url: str) -> Observation:
@@ -197,7 +209,7 @@ class WebSurfer:
     async def type(
         self, ref: int, text: str, submit: bool = False, clear: bool = True
     ) -> Observation:
-        """Type into a field; clear=False appends. submit=True presses Enter afterwards."""
+        """Type into a field; clear=False appends. submit=True presses Enter. Dates: 2026-03-31."""
         await self._device.ready()
         hand = await self._device.hand()
         writing = await self._device.discretion.writing(hand, ref, text, clear=clear)
@@ -209,7 +221,7 @@ class WebSurfer:
 
     @tool(risk="write", effect="ambiguous")
     async def fill_form(self, fields: list[Filling]) -> Observation:
-        """Type into several fields at once, without submitting."""
+        """Fill several fields at once, without submitting; a box takes true or false."""
         await self._device.ready()
         own, discretion = await self._device.hand(), self._device.discretion
         writings = [await discretion.writing(own, f.ref, f.text, clear=True) for f in fields]
@@ -222,7 +234,7 @@ class WebSurfer:
 
     @tool(risk="write", effect="ambiguous")
     async def select(self, ref: int, labels: list[str]) -> Observation:
-        """Choose one or more options of a list by their words."""
+        """Choose one or more options by their words, of a list or of a widget that opens one."""
         await self._device.ready()
         return await self._device.do(lambda hand: hand.select(ref, labels))
 
@@ -246,16 +258,28 @@ class WebSurfer:
         return await self._device.do(lambda hand: hand.hover(ref))
 
     @tool(risk="write", effect="ambiguous")
-    async def drag(self, source: int, target: int, place: Place = "center") -> Observation:
-        """Drag one element onto another, or before or after it in a list."""
+    async def drag(
+        self,
+        source: int,
+        target: int | None = None,
+        place: Place = "center",
+        dx: float = 0,
+        dy: float = 0,
+    ) -> Observation:
+        """Drag one element onto another or beside it; without a target by dx, dy pixels."""
         await self._device.ready()
+        if target is None and dx == dy == 0:
+            raise ToolFailed("name a target, or dx and dy in pixels")
         hand = await self._device.hand()
-        for ref in (source, target):
+        for ref in (source,) if target is None else (source, target):
             intent = await hand.reader.call(await hand.element(ref), "intent")
             act = Act.from_intent("drag", hand.page.url, hand.named(ref), intent)
             await self._device.gate.approve(act)
         return await self._device.do(
-            lambda hand: hand.drag(source, target, place), element=hand.named(target)
+            lambda hand: (
+                hand.drag_by(source, dx, dy) if target is None else hand.drag(source, target, place)
+            ),
+            element=hand.named(source if target is None else target),
         )
 
     @tool()
@@ -309,24 +333,14 @@ class WebSurfer:
     async def find(self, text: str) -> Observation:
         """Find words anywhere on the page; shows the lines with their numbers and scrolls there."""
         await self._device.ready()
-        page = await self._device.page()
-        seen = await self._device.reader.read(page, everything=True)
-        words = text.casefold()
-        hits = [line for line in seen.lines if words in line.text.casefold()]
-        if not hits:
-            return self._device.say(page.url, f"nothing on the page contains {text!r}")
-        await scroll_to(await self._device.hand(), hits[0])
-        shown = [line.text for line in hits[:MAX_HITS]]
-        if len(hits) > MAX_HITS:
-            shown.append(f"({len(hits) - MAX_HITS} more)")
-        return self._device.say(page.url, "\n".join(shown), locator=f"lines with {text!r}")
+        return await find(self._device, text)
 
     @tool()
     async def read_page(self, page: int = 1) -> Observation:
         """Read the page's whole text in parts, with headings, links and tables."""
         await self._device.ready()
         current = await self._device.page()
-        parts = await self._device.reader.ask_frames(current, "markdown")
+        parts = await self._device.reader.ask_shown(current, "markdown")
         text = "\n\n".join(part for part in parts if part)
         shown = paged(current.url, await current.title(), text, page)
         return shown.model_copy(update={"snapshot": self._device.say(current.url, "").snapshot})
@@ -342,14 +356,7 @@ class WebSurfer:
     async def wait_for(self, text: str, seconds: float = 10.0, gone: bool = False) -> Observation:
         """Wait until words appear on the page (or are gone)."""
         await self._device.ready()
-        page = await self._device.page()
-        bounded = max(0.1, min(seconds, MAX_WAIT_SECONDS))
-        if not await self._device.tabs.race(appears(page, text, bounded, gone)):
-            if self._device.tabs.dialog is not None:
-                return await self._device.show()
-            state = "still there" if gone else "not there"
-            raise ToolFailed(f"{text!r} is {state} after {bounded:g} seconds on {page.url}")
-        return await self._device.show()
+        return await wait(self._device, text, seconds, gone=gone)
 
     @tool()
     async def look(self) -> Observation:

@@ -34,8 +34,10 @@ MAX_TABS = 12
 QUIET_MS, TIMER_MS, CALM_CAP_MS = 80, 800, 1500
 CAUSED_SECONDS = 5.0
 DOWNLOAD_SECONDS = 5.0
+WINDOW_SECONDS = 3.0
 NAVIGATION_SECONDS = 15.0
 ACT_SECONDS = 75.0
+MAX_STREAMS = 200
 WAITED_FOR = frozenset({"document", "xhr", "fetch", "script", "stylesheet"})
 LOST_FORMS = "the browser was restarted; unsaved form input is lost"
 CRASHED = "the browser crashed during this act; whether the act had an effect is not known"
@@ -61,7 +63,9 @@ class Tabs:  # no slots: playwright writes an attribute on the owner of a handle
     _crashed: bool = False
     _requests: dict[Request, float] = field(default_factory=dict)
     _turned_away: set[Request] = field(default_factory=set)
+    _streams: set[str] = field(default_factory=set)
     _aborted_at: float = 0.0
+    _opened_at: float = 0.0
     _news: asyncio.Event = field(default_factory=asyncio.Event)
     _opening: asyncio.Lock = field(default_factory=asyncio.Lock)  # one context per branch
     _blocked: asyncio.Task[Any] | None = None
@@ -179,6 +183,11 @@ class Tabs:  # no slots: playwright writes an attribute on the owner of a handle
                 ):
                     task.result()
 
+    async def watch(self) -> None:
+        """From now on, note what appears on the active page and vanishes before it has settled."""
+        with contextlib.suppress(TimeoutError, browser_error()):
+            await self.reader.ask_where_it_happens(await self.page(), "watch")
+
     async def settle(self, since: float) -> None:
         """Wait for what an action that began at `since` has caused, never for a fixed time."""
         await asyncio.sleep(0.02)
@@ -188,7 +197,9 @@ class Tabs:  # no slots: playwright writes an attribute on the owner of a handle
                 return
             page = await self.page()
             await self._finish_navigation(page, since)
-            await self._calm(page)
+            await self._calm(page, since)
+            if self.pages and await self.page() != page:
+                continue
             if not await self._finish_caused(since, deadline) and not self._navigating(page, since):
                 return
 
@@ -214,10 +225,18 @@ class Tabs:  # no slots: playwright writes an attribute on the owner of a handle
             left = max(0.1, deadline - time.monotonic())
             await page.wait_for_load_state("domcontentloaded", timeout=left * 1000)
 
-    async def _calm(self, page: Page) -> None:
+    async def _calm(self, page: Page, since: float) -> None:
+        opened = 0
         with contextlib.suppress(TimeoutError, browser_error()):
             async with asyncio.timeout(CALM_CAP_MS / 1000 + 1):
-                await self.reader.ask(page, "settled", QUIET_MS, TIMER_MS, CALM_CAP_MS)
+                how = (QUIET_MS, TIMER_MS, CALM_CAP_MS)
+                for seen in await self.reader.ask_where_it_happens(page, "settled", *how):
+                    passed = [one_line(words) for words in seen["passed"]]
+                    self.notes += [f'shown for a moment: "{words}"' for words in passed]
+                    opened += seen["opened"]
+        deadline = time.monotonic() + WINDOW_SECONDS
+        while opened and self._opened_at < since and time.monotonic() < deadline:
+            await self._next_news(deadline)
 
     async def _finish_caused(self, since: float, deadline: float) -> bool:
         """Whether there was anything to wait for. What takes longer than the cap is a stream."""
@@ -230,11 +249,18 @@ class Tabs:  # no slots: playwright writes an attribute on the owner of a handle
         return waited
 
     def _caused(self, since: float) -> bool:
+        """Whether something is under way that an answer can be expected of. An address that once
+        took too long is one that the page polls: it is never waited for again."""
         oldest = time.monotonic() - CAUSED_SECONDS
-        return any(
-            started >= since and started > oldest and request.resource_type in WAITED_FOR
-            for request, started in self._requests.items()
-        )
+        caused = False
+        for request, started in self._requests.items():
+            if request.resource_type not in WAITED_FOR or started < since:
+                continue
+            place = request.url.partition("?")[0]
+            if started <= oldest and len(self._streams) < MAX_STREAMS:
+                self._streams.add(place)
+            caused = caused or place not in self._streams
+        return caused
 
     def _navigating(self, page: Page, since: float) -> bool:
         return any(
@@ -275,6 +301,7 @@ class Tabs:  # no slots: playwright writes an attribute on the owner of a handle
         page.on("websocket", self._socket_opened)
         page.on("crash", self._page_crashed)
         self.pages.append(page)
+        self._opened_at = time.monotonic()
         if len(self.pages) > 1:
             self.active = len(self.pages) - 1
             self.notes.append(f"tab {len(self.pages)} was opened and is now the active one")

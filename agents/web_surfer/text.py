@@ -33,6 +33,11 @@ def one_line(text: str, limit: int = 300) -> str:
     return joined if len(joined) <= limit else joined[: limit - 1] + "\u2026"
 
 
+def folded(words: str) -> str:
+    """Words as they are compared: what cannot be seen, case and spacing do not count."""
+    return " ".join(neutral(words).split()).casefold()
+
+
 def safe_name(suggested: str, fallback: str = "download") -> str:
     """A plain file name from whatever a server suggests: no folders, no hidden or odd names."""
     plain = unicodedata.normalize("NFKC", neutral(suggested)).replace("\\", "/").rsplit("/", 1)[-1]

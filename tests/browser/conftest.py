@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import pytest_asyncio
 from browser.hard_pages import Site, serving
 from browser.piloting import Office, Pilot
 
@@ -36,3 +37,24 @@ async def pilot(site: Site, office: Office) -> AsyncIterator[Pilot]:
     settings = WebSettings(policy=EgressPolicy(allow=frozenset({site.authority})))
     async with WebSurfer.open(settings, ports=office.ports) as surfer:
         yield Pilot(surfer, site)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared() -> AsyncIterator[Pilot]:
+    """One Chromium for a whole file; each test gets a branch of its own (`visit`)."""
+    with serving() as site:
+        allowed = frozenset({site.authority, site.other_authority, site.tls_authority})
+        settings = WebSettings(policy=EgressPolicy(allow=allowed))
+        async with WebSurfer.open(settings) as surfer:
+            yield Pilot(surfer, site)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def visit(
+    shared: Pilot, office: Office, request: pytest.FixtureRequest
+) -> AsyncIterator[Pilot]:
+    """A pilot with cookies, tabs and an office of its own."""
+    shared.site.forget()
+    surfer = await shared.surfer.branch(request.node.name, office.ports)
+    yield Pilot(surfer, shared.site)
+    await surfer.close()

@@ -1,16 +1,25 @@
-"""Pages that web agents fail on, one kind each, and the server that keeps a log of requests."""
+"""Pages that web agents fail on, one kind each, and the server that keeps a log of requests.
+
+The short ones stand here, the others in the folder `pages`, a file each.
+"""
 
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+FOLDER = Path(__file__).with_name("pages")
+SELF_SIGNED = FOLDER / "self-signed.pem"  # for nobody's host; no browser trusts it
 
 
 def page(body: str, *, title: str = "Fixture", head: str = "") -> bytes:
@@ -227,11 +236,27 @@ PAGES: dict[str, bytes] = {
 }
 
 
+CITIES = ("Aachen", "Athens", "Berlin", "Bern", "Bergen", "Bordeaux", "Lisbon", "Rome")
+
+
+@cache
+def ten_megabytes() -> bytes:
+    """A catalogue of 10,000 parts with long descriptions."""
+    words = "made of steel, brass or wood, in three sizes, for indoor and outdoor use; "
+    row = (
+        "<div class=row><h3>Item {n}</h3><p>Part {n} is {words}</p>"
+        "<a href=/second?{n}>Details {n}</a><button>Order {n}</button></div>"
+    )
+    rows = (row.format(n=n, words=words * 13) for n in range(1, 10_001))
+    return page("".join(rows), title="Catalogue")
+
+
 @dataclass
 class Site:
     """A running server. `requests` lists method and path, `bodies` what was posted."""
 
     port: int
+    tls_port: int = 0
     requests: list[str] = field(default_factory=list)
     bodies: list[str] = field(default_factory=list)
     forbidden: str = ""
@@ -240,8 +265,22 @@ class Site:
     def authority(self) -> str:
         return f"127.0.0.1:{self.port}"
 
+    @property
+    def other_authority(self) -> str:
+        """The same server as another site, for the browser."""
+        return f"localhost:{self.port}"
+
+    @property
+    def tls_authority(self) -> str:
+        return f"127.0.0.1:{self.tls_port}"
+
     def url(self, path: str) -> str:
         return f"http://{self.authority}{path}"
+
+    def forget(self) -> None:
+        """Begin the logs anew."""
+        self.requests.clear()
+        self.bodies.clear()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -256,33 +295,61 @@ class _Handler(BaseHTTPRequestHandler):
         self.site.requests.append(f"GET {self.path}")
         if parts.path.startswith("/never"):
             time.sleep(30)
-            return
-        if parts.path == "/slow.json":
-            time.sleep(0.7)
-            self._send(json.dumps({"words": "late words"}).encode(), "application/json")
-        elif parts.path == "/results":
-            query = parse_qs(parts.query).get("q", [""])[0]
-            self._send(page(f"<h1>Results for {query}</h1>"))
-        elif parts.path == "/redirect":
-            self._send(b"", status=302, location=self.site.forbidden)
-        elif parts.path == "/prices.csv":
-            self._send(b"item,price\nlamp,12.50\n", "text/csv")
-        elif parts.path == "/paper.pdf":
-            self._send(b"%PDF-1.4\n1 0 obj<<>>endobj\ntrailer<<>>\n%%EOF\n", "application/pdf")
-        elif parts.path == "/pixel.gif":
-            self._send(b"GIF89a\x01\0\x01\0\0\0\0;", "image/gif")
-        elif parts.path == "/escape":
-            self._send(page(self._escapes()))
         elif parts.path in PAGES:
             self._send(PAGES[parts.path])
+        elif (made := self._made(parts.path, parse_qs(parts.query))) is not None:
+            self._send(*made)
+        elif parts.path in ("/redirect", "/loop"):
+            to = self.site.forbidden if parts.path == "/redirect" else "/loop"
+            self._send(b"", status=302, location=to)
+        elif parts.path == "/events":
+            self._stream()
+        elif (file := FOLDER / f"{parts.path.split('/')[1]}.html").is_file():
+            text = file.read_text(encoding="utf-8")
+            self._send(text.replace("OTHER", f"http://{self.site.other_authority}").encode())
         else:
             self._send(page("<h1>Not here</h1>"), status=404)
 
     def do_POST(self) -> None:
         length = int(self.headers.get("content-length") or 0)
         self.site.requests.append(f"POST {self.path}")
-        self.site.bodies.append(self.rfile.read(length).decode())
+        self.site.bodies.append(self.rfile.read(length).decode(errors="replace"))
         self._send(page("<h1>Thank you</h1>"))
+
+    def _made(self, path: str, query: dict[str, list[str]]) -> tuple[bytes, str] | None:
+        """What is made on request: body and media type."""
+        asked = query.get("q", [""])[0]
+        match path:
+            case "/slow.json":
+                time.sleep(0.7)
+                return json.dumps({"words": "late words"}).encode(), "application/json"
+            case "/cities.json":
+                found = [city for city in CITIES if asked.lower() in city.lower()]
+                return json.dumps(found).encode(), "application/json"
+            case "/results":
+                return page(f"<h1>Results for {asked}</h1>"), "text/html"
+            case "/prices.csv":
+                return b"item,price\nlamp,12.50\n", "text/csv"
+            case "/paper.pdf":
+                body = b"%PDF-1.4\n1 0 obj<<>>endobj\ntrailer<<>>\n%%EOF\n"
+                return body, "application/pdf"
+            case "/pixel.gif":
+                return b"GIF89a\x01\0\x01\0\0\0\0;", "image/gif"
+            case "/ten-megabytes":
+                return ten_megabytes(), "text/html"
+            case "/escape":
+                return page(self._escapes()), "text/html"
+        return None
+
+    def _stream(self) -> None:
+        """Events that never end."""
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.end_headers()
+        for number in range(200):
+            self.wfile.write(f"data: tick {number}\n\n".encode())
+            self.wfile.flush()
+            time.sleep(0.3)
 
     def _escapes(self) -> str:
         target = self.site.forbidden
@@ -312,17 +379,38 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def serving(forbidden: str = "") -> Iterator[Site]:
-    """The fixture site on a loopback port of its own."""
+    """The fixture site on a loopback port of its own, and once more behind bad TLS."""
     handler = type("Handler", (_Handler,), {})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
-    site = Site(server.server_address[1], forbidden=forbidden)
-    handler.site = site  # type: ignore[attr-defined]
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    with ExitStack() as stack:
+        plain = stack.enter_context(_listening(handler))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(SELF_SIGNED)
+        secure = stack.enter_context(_listening(handler, context))
+        site = Site(plain, secure, forbidden=forbidden)
+        handler.site = site  # type: ignore[attr-defined]
+        yield site
+
+
+@contextmanager
+def _listening(handler: type[_Handler], tls: ssl.SSLContext | None = None) -> Iterator[int]:
+    """A server in a thread; its port."""
+    server = _Server(("127.0.0.1", 0), handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False
+        )
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
-        yield site
+        yield server.server_address[1]
     finally:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Browsers break off connections; that is no news."""

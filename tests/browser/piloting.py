@@ -18,6 +18,7 @@ class Office:
     """A person with a policy and a folder: what a surfer's ports lead to."""
 
     approves: bool = False
+    sees: bool = True
     asked: list[dict[str, Any]] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
     pictures: list[bytes] = field(default_factory=list)
@@ -39,7 +40,7 @@ class Office:
 
     @property
     def ports(self) -> Ports:
-        return Ports(self.approve, self.save, self.load, self.keep_image)
+        return Ports(self.approve, self.save, self.load, self.keep_image, sees=self.sees)
 
 
 @dataclass

@@ -11,6 +11,13 @@ from browser.piloting import Office, Pilot
 from agents.web_surfer import tabs
 from orchestrator.errors import ToolFailed
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.fixture
+def pilot(visit: Pilot) -> Pilot:
+    return visit
+
 
 async def test_a_link_is_followed_and_back_returns(pilot: Pilot) -> None:
     assert "It costs 12.50 EUR." in await pilot.goto("/plain")
