@@ -12,7 +12,10 @@ import re
 from openai_faults import Body
 from openai_wire import text_of
 from scenes import (
+    FIGURE,
+    MEND,
     answer_of,
+    mending,
     next_step,
     station_of,
     station_program,
@@ -27,7 +30,9 @@ TASK = re.compile(
     r"(?:Here is the request|following request|following task|user request):\s+(.*?)\n\s*\n",
     re.DOTALL,
 )
-NAMES = re.compile(r"Who should speak next\? \(select from: ([^)]*)\)")
+FACTS_ASKED = ("please answer the following pre-survey", "rewrite the following fact sheet")
+PLAN_ASKED = ("devise a short bullet-point plan", "come up with a new plan")
+UNCLEAR = "I need to know exactly what I should do."
 TARGET = re.compile(r'\{"id": (\d+), "name": "([^"]*)"')
 
 
@@ -37,9 +42,9 @@ def play(body: Body) -> Completion | str:
     newest = " ".join(texts[-1].split())
     tools = {tool["function"]["name"] for tool in body.get("tools", ())}
     told = "\n".join(texts)
-    if "please answer the following pre-survey" in newest:
+    if any(words in newest for words in FACTS_ASKED):
         return _facts(told)
-    if "devise a short bullet-point plan" in newest:
+    if any(words in newest for words in PLAN_ASKED):
         return _plan(told)
     if "please answer the following questions, including necessary reasoning" in newest:
         return _ledger(told, texts[:-1])
@@ -57,9 +62,10 @@ def _task(told: str) -> str:
 
 
 def _facts(told: str) -> str:
-    task = _task(told)
+    found = [f"The {name} figure is {value}." for name, value in dict(FIGURE.findall(told)).items()]
+    given = "\n- ".join([f"The request: {_task(told)[:200]}", *found])
     return (
-        f"1. GIVEN OR VERIFIED FACTS\n- The request: {task[:200]}\n\n"
+        f"1. GIVEN OR VERIFIED FACTS\n- {given}\n\n"
         "2. FACTS TO LOOK UP\n- What the files and pages named in the request say\n\n"
         "3. FACTS TO DERIVE\n- What has to be computed by a program, from the figures found\n\n"
         "4. EDUCATED GUESSES\n- All files and pages are where the request says"
@@ -78,6 +84,8 @@ def _ledger(told: str, before: list[str]) -> str:
     # A model that knows the answer still hears one speaker out: satisfied needs a conversation.
     satisfied = answer is not None and (bool(steps_of(task)) or answer in shown)
     step = None if satisfied else next_step(task, shown)
+    if step and step.agent == "ComputerTerminal" and "exited with an error" in before[-1]:
+        step = mending(task, step)
     speaker = step.agent if step else "Coder"
     ask = step.ask if step else f"Please answer the request: {task}"
     progress = "Each of the recent messages has added a result that was missing before."
@@ -98,7 +106,9 @@ def _ledger(told: str, before: list[str]) -> str:
 
 
 def _final(told: str, before: list[str]) -> str:
-    return f"{answer_of(_task(told), chr(10).join(before))}."
+    answer = answer_of(_task(told), "\n".join(before))
+    guess = sum(int(value) for value in dict(FIGURE.findall(told)).values())
+    return f"{answer or f'The total figure is {guess}'}."
 
 
 def _use_tool(texts: list[str], tools: set[str]) -> Completion:
@@ -108,7 +118,8 @@ def _use_tool(texts: list[str], tools: set[str]) -> Completion:
     if found := re.search(r"Open (http\S+) in the browser", asked):
         return _call("visit_url", reasoning="The address was given.", url=found[1])
     name = re.search(r'Follow the link "(\w+)"', asked)
-    assert name, asked
+    if not name:
+        return Completion(text=UNCLEAR)
     targets = {name: int(ref) for ref, name in TARGET.findall("\n".join(texts))}
     return _call("click", reasoning="This is the link.", target_id=targets[name[1]])
 
@@ -117,8 +128,7 @@ def _read_file(asked: str) -> Completion:
     if asked.startswith("Go on in"):
         return _call("page_down")
     found = re.search(r"\S+\.txt", asked)
-    assert found, asked
-    return _call("open_path", path=found[0])
+    return _call("open_path", path=found[0]) if found else Completion(text=UNCLEAR)
 
 
 def _call(tool: str, **arguments: object) -> Completion:
@@ -135,6 +145,8 @@ def _program(told: str, texts: list[str]) -> str:
         program = total_program(told)
     elif "the yield of" in asked:
         program = station_program(station_of(asked), told)
+    elif "prints the survey figure" in asked:
+        program = survey_program(told, right=asked.startswith(MEND))
     else:
-        program = survey_program(told, right="failed" in asked)
+        return UNCLEAR
     return f"Here is the whole program.\n```python\n{program}```"

@@ -5,6 +5,7 @@ Knows the lead's schema and the workers' tools. It is shown a Request and nothin
 
 from __future__ import annotations
 
+import json
 import re
 
 from scenes import (
@@ -25,6 +26,7 @@ from tasks.demo.speaking import calls, decision, report
 
 AT_ONCE = 5
 AS_SHOWN = ("report", {"status": "done", "summary": "", "as_shown": True})
+SHOWN = re.compile(r"^evidence (\S+)[^\n]*\n<untrusted [^>]*>\n(.*?)\n</untrusted>", re.M | re.S)
 FIGURES = re.compile(r"The (?:\w+ figure|yield of station \d+) is \d+")
 
 
@@ -36,6 +38,8 @@ def play(request: Request) -> Completion | str:
         return _coder(request)
     if request.role == "WebSurfer":
         return _web_surfer(request)
+    if request.role == "verifier":
+        return _verify(request)
     raise AssertionError(f"nobody plays {request.role!r}: {request.messages[0].content[:200]}")
 
 
@@ -118,6 +122,21 @@ def _finish(answer: str, reports: list[Told], steps: list[Step]) -> str:
     ]
     plan = [{"id": item["id"], "state": "done"} for item in _plan(steps)]
     return decision(request_satisfied=True, plan=plan, answer=f"{answer}.", citations=cited)
+
+
+def _verify(request: Request) -> str:
+    """The words of the evidence that hold the answer's figure, or that there are none."""
+    asked = request.messages[-1].content
+    figures = re.findall(r"\d+", section(asked, "answer"))
+    quotes = [
+        {"quote": quote, "evidence": name}
+        for name, text in SHOWN.findall(asked)
+        for quote in FIGURES.findall(text)
+        if quote.split()[-1] in figures
+    ]
+    if quotes:
+        return json.dumps({"quotes": quotes, "supported": True})
+    return json.dumps({"supported": False, "unproven": ["no evidence holds the figure"]})
 
 
 def _coder(request: Request) -> Completion:

@@ -18,6 +18,8 @@ READINGS = re.compile(r"Readings of station (\d+): (\d+), (\d+) and (\d+)\.")
 PROGRAM = re.compile(r"```python\n(.*?)```", re.DOTALL)
 SITE = "{site}"
 STATIONS = 20
+MEND = "The program failed. Mend it and write the whole program again."
+_ERROR = re.compile(r"is not defined|exited with an error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,27 @@ def mixed(draw: random.Random) -> Scene:
     )
 
 
+def files(draw: random.Random) -> Scene:
+    """Twelve delegations without a browser: four files, one program, and a sum over them."""
+    limit, factor = draw.randint(300, 900), draw.randint(3, 9)
+    figures = {name: draw.randint(1000, 9999) for name in ("harbour", "market", "grain", "toll")}
+    task = (
+        "Add up five figures. The harbour figure stands near the end of the file harbour.txt. The "
+        "market figure stands near the end of the file market.txt. The grain figure stands in the "
+        "file grain.txt. The toll figure stands in the file toll.txt. The survey figure is to be "
+        f"computed by a program: {_survey_words(limit, factor)}. Compute the total figure by a "
+        "program, too."
+    )
+    material = {}
+    for name, value in figures.items():
+        late = f"{name} figure stands near the end" in task
+        lines = _lines(draw, 6_500 if late else 2_000)
+        lines.insert(-4 if late else 3, f"The {name} figure is {value}.")
+        material[f"{name}.txt"] = "\n".join(lines)
+    total = sum(figures.values()) + _survey(limit, factor)
+    return Scene("files", task, f"The total figure is {total}", 12, material)
+
+
 def stations(draw: random.Random) -> Scene:
     """Sixty delegations: twenty times a file to read, a program to write, a program to run."""
     readings = {n: [draw.randint(10, 99) for _ in range(3)] for n in range(1, STATIONS + 1)}
@@ -114,37 +137,24 @@ def stations(draw: random.Random) -> Scene:
 
 def steps_of(task: str) -> list[Step]:
     """What has to be done for a task, read out of its words, in order."""
-    steps = [*_survey_steps(task)]
     if found := re.search(r"file: (station-\d+\.txt) to station-(\d+)\.txt", task):
         return [step for n in range(1, int(found[2]) + 1) for step in _station_steps(n)]
     if "the total figure" not in task:
-        return steps
-    late = re.search(r"The (\w+) figure stands near the end of the file (\S+\.txt)", task)
-    soon = re.search(r"The (\w+) figure stands in the file (\S+\.txt)", task)
-    behind = re.search(
-        r'The (\w+) figure stands on the page behind the link "(\w+)" of (\S+)\.', task
-    )
-    on = re.search(r"The (\w+) figure stands on (http\S+)\.", task)
-    assert late
-    assert soon
-    assert behind
-    assert on
-    looks = [
-        Step("FileSurfer", f"Open the file {late[2]}.", _literal(late[2]), late[2]),
-        Step("FileSurfer", f"Go on in {late[2]}: find the {late[1]} figure.", _figure(late[1])),
-        Step(
-            "FileSurfer", f"Open {soon[2]}: find the {soon[1]} figure.", _figure(soon[1]), soon[2]
-        ),
-        Step("WebSurfer", f"Open {behind[3]} in the browser.", _literal(behind[3]), behind[3]),
-        Step("WebSurfer", f'Follow the link "{behind[2]}".', _figure(behind[1]), behind[2]),
-        Step("WebSurfer", f"Open {on[2]} in the browser.", _figure(on[1]), on[2]),
-    ]
-    return [*looks, *steps, *_total_steps()]
+        return _survey_steps(task)
+    return [*_file_steps(task), *_web_steps(task), *_survey_steps(task), *_total_steps()]
 
 
 def next_step(task: str, shown: str) -> Step | None:
     """The first step whose result has not been shown."""
     return next((step for step in steps_of(task) if not step.shown.search(shown)), None)
+
+
+def mending(task: str, run: Step) -> Step:
+    """What to do instead of running a program that has just failed: have it mended."""
+    steps = steps_of(task)
+    write = steps[steps.index(run) - 1]
+    ask = write.ask if write.ask.startswith(MEND) else f"{MEND} {write.ask}"
+    return Step("Coder", ask, write.shown)
 
 
 def survey_program(told: str, *, right: bool) -> str:
@@ -195,25 +205,56 @@ def station_of(text: str) -> int:
     return int(found[1])
 
 
+def _file_steps(task: str) -> list[Step]:
+    steps = []
+    for name, file in re.findall(
+        r"The (\w+) figure stands near the end of the file (\S+\.txt)", task
+    ):
+        opened = _either(_place(file), _figure(name))
+        steps += [
+            Step("FileSurfer", f"Open the file {file}.", opened, file),
+            Step("FileSurfer", f"Go on in {file}: find the {name} figure.", _figure(name)),
+        ]
+    for name, file in re.findall(r"The (\w+) figure stands in the file (\S+\.txt)", task):
+        steps.append(Step("FileSurfer", f"Open {file}: the {name} figure.", _figure(name), file))
+    return steps
+
+
+def _web_steps(task: str) -> list[Step]:
+    steps = []
+    for name, link, url in re.findall(
+        r'The (\w+) figure stands on the page behind the link "(\w+)" of (\S+)\.', task
+    ):
+        opened = _either(_place(url), _figure(name))
+        steps += [
+            Step("WebSurfer", f"Open {url} in the browser.", opened, url),
+            Step("WebSurfer", f'Follow the link "{link}".', _figure(name), link),
+        ]
+    for name, url in re.findall(r"The (\w+) figure stands on (http\S+)\.", task):
+        steps.append(Step("WebSurfer", f"Open {url} in the browser.", _figure(name), url))
+    return steps
+
+
 def _survey_steps(task: str) -> list[Step]:
     found = re.search(r"by a program: (the sum of the squares .*?)\.", task)
     if not found:
         return []
     write = f"Write a program that prints the survey figure: {found[1]}."
-    mend = "The program failed. Mend it and write the whole program again."
+    done = _figure("survey")
     return [
-        Step("Coder", write, re.compile(r"for n in number\)")),
-        Step("ComputerTerminal", "Run the program.", re.compile(r"name 'number' is not defined")),
-        Step("Coder", mend, re.compile(r"for n in numbers\)")),
-        Step("ComputerTerminal", "Run the mended program.", _figure("survey")),
+        Step("Coder", write, _either(re.compile(r"for n in number\)"), done)),
+        Step("ComputerTerminal", "Run the program.", _either(_ERROR, done)),
+        Step("Coder", f"{MEND} {write}", _either(re.compile(r"for n in numbers\)"), done)),
+        Step("ComputerTerminal", "Run the mended program.", done),
     ]
 
 
 def _total_steps() -> list[Step]:
     write = "Write a program that adds up the five figures and prints the total figure."
+    done = _figure("total")
     return [
-        Step("Coder", write, re.compile(r"The total figure is\",")),
-        Step("ComputerTerminal", "Run the program of the sum.", _figure("total")),
+        Step("Coder", write, _either(re.compile(r"The total figure is\","), done)),
+        Step("ComputerTerminal", "Run the program of the sum.", done),
     ]
 
 
@@ -245,9 +286,14 @@ def _figure(name: str) -> re.Pattern[str]:
     return re.compile(rf"The {name} figure is \d")
 
 
-def _literal(use: str) -> re.Pattern[str]:
+def _place(use: str) -> re.Pattern[str]:
     """What a file viewer or a browser says of the place where it is."""
     return re.compile(rf"(?:Path: \S*|open to the page \[[^\]]*\]\(){re.escape(use)}")
+
+
+def _either(*ways: re.Pattern[str]) -> re.Pattern[str]:
+    """What shows that a step is done, or that one after it is."""
+    return re.compile("|".join(f"(?:{way.pattern})" for way in ways))
 
 
 def _survey_words(limit: int, factor: int) -> str:

@@ -52,7 +52,12 @@ class Inside(CodeExecutor):
     async def execute_code_blocks(
         self, code_blocks: list[CodeBlock], cancellation_token: CancellationToken
     ) -> CodeResult:
-        code, output = run_inside(code_blocks[0].code)
+        output = ""
+        for block in code_blocks:
+            code, printed = run_inside(block.code)
+            output += printed
+            if code:
+                break
         return CodeResult(exit_code=code, output=output)
 
     async def start(self) -> None:
@@ -116,8 +121,14 @@ async def solve(config: Config, client: OpenAIChatCompletionClient, task: str) -
 async def main() -> None:
     config: Config = json.loads(sys.argv[1])
     client = client_of(config)
+    room = asyncio.Semaphore(config.get("at_once", len(config["tasks"])))
+
+    async def when_free(task: str) -> Config:
+        async with room:
+            return await solve(config, client, task)
+
     began = time.perf_counter()
-    results = await asyncio.gather(*(solve(config, client, task) for task in config["tasks"]))
+    results = await asyncio.gather(*(when_free(task) for task in config["tasks"]))
     seconds = time.perf_counter() - began
     used = client.total_usage()
     print(

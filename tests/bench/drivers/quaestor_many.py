@@ -23,8 +23,8 @@ from orchestrator.agent import CodeArtifact, Observation, Source
 from orchestrator.outcome import CODE_OUTPUT
 from orchestrator.settings import (
     AgentSettings,
+    BoxSettings,
     ModelSettings,
-    SandboxSettings,
     Settings,
     WebSettings,
 )
@@ -52,6 +52,12 @@ class InsideCoder(Coder):
         super().__init__(InsideTerminal(parts.workspace))
 
 
+INSIDE = {
+    "Coder": AgentSettings(use="__main__:InsideCoder"),
+    "ComputerTerminal": AgentSettings(enabled=False),
+}
+
+
 def settings_of(config: dict[str, Any]) -> Settings:
     """Settings as a user would write them."""
     inside = config.get("terminal") == "inside"
@@ -60,8 +66,8 @@ def settings_of(config: dict[str, Any]) -> Settings:
         home=Path(config["home"]),
         models=ModelSettings(name="scripted", base_url=config["base_url"]),
         web=WebSettings(enabled=bool(hosts), allow_hosts=hosts),
-        sandbox=SandboxSettings(launcher=config.get("sandbox", "unsafe-local")),
-        agents={"Coder": AgentSettings(use="__main__:InsideCoder")} if inside else {},
+        sandbox=BoxSettings(launcher=config.get("sandbox", "unsafe-local")),
+        agents=INSIDE if inside else {},
         on_question="deny",
     )
 
