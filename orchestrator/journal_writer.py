@@ -1,13 +1,14 @@
 """The one thread that writes events: it drains a queue and commits what it finds in one go.
 
-Each event has a savepoint of its own, so that a run which lost its ownership fails alone.
+An event of a run that has lost its ownership fails alone. An event that is there already spoils its
+batch, which is then written one by one, so that it fails alone, too.
 """
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,11 +18,25 @@ from typing import Any, Protocol
 import sqlalchemy as sql
 from sqlalchemy import exc
 
-from orchestrator.canonical import canonical, sha256_of
-from orchestrator.errors import Divergence, Fenced, JournalDamaged, JournalError, JournalUnavailable
+from orchestrator.canonical import canonical, sha256_bytes, sha256_of
+from orchestrator.errors import Divergence, Fenced, JournalDamaged, JournalUnavailable
 from orchestrator.journal_schema import events, runs
 
 MAX_BATCH = 256
+# Built once: building a statement costs more than running it.
+LOCK_HEAD = (
+    sql.select(runs.c.epoch, runs.c.head_seq, runs.c.head_hash)
+    .where(runs.c.run == sql.bindparam("of"))
+    .with_for_update()
+)
+INSERT_EVENT = sql.insert(events)
+MOVE_HEAD = (
+    sql.update(runs)
+    .where(runs.c.run == sql.bindparam("of"))
+    .values(head_seq=sql.bindparam("seq"), head_hash=sql.bindparam("hash"))
+)
+_Written = dict[str, Any] | Exception
+"""What became of an event: its stored fields, or why it is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +104,15 @@ class _Job:
     done: Future[dict[str, Any]]
 
 
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """A run's owner, and its newest record."""
+
+    epoch: int
+    seq: int
+    hash: str
+
+
 class Writer:
     """Accepts drafts from any thread; a draft's future resolves once it is committed."""
 
@@ -130,64 +154,83 @@ class Writer:
         return batch, False
 
     def _commit(self, batch: list[_Job]) -> None:
-        outcomes: list[tuple[_Job, dict[str, Any] | JournalError]] = []
         try:
-            with translated(str(self._engine.url)), self._engine.begin() as connection:
-                outcomes = [(job, self._insert(connection, job)) for job in batch]
+            with translated(str(self._engine.url)):
+                outcomes = self._written(batch)
         except Exception as error:  # noqa: BLE001 - whatever it is, every waiting caller must learn it
+            outcomes = [error] * len(batch)
+        if outcomes is None:
             for job in batch:
-                _settle(job, error)
+                self._commit([job])
             return
-        for job, outcome in outcomes:
+        for job, outcome in zip(batch, outcomes, strict=True):
             _settle(job, outcome)
 
-    def _insert(self, connection: sql.Connection, job: _Job) -> dict[str, Any] | JournalError:
-        head = connection.execute(
-            sql.select(runs.c.epoch, runs.c.head_seq, runs.c.head_hash)
-            .where(runs.c.run == job.run)
-            .with_for_update()
-        ).one_or_none()
-        if head is None or head.epoch != job.epoch:
-            return Fenced(
-                f"run {job.run} was taken over by another process; this one stops",
-                fix=f"quaestor watch {job.run}",
-            )
-        stored = self._row(job, int(head.head_seq) + 1, str(head.head_hash))
+    def _written(self, batch: list[_Job]) -> Sequence[_Written] | None:
+        """Write a batch in one transaction; None when that has to be done one by one."""
         try:
-            with connection.begin_nested():
-                connection.execute(
-                    sql.insert(events).values(
-                        run=job.run, epoch=job.epoch, body=canonical(job.draft.body), **stored
-                    )
-                )
-                connection.execute(
-                    sql.update(runs)
-                    .where(runs.c.run == job.run)
-                    .values(head_seq=stored["seq"], head_hash=stored["hash"])
-                )
+            with self._engine.begin() as connection:
+                return self._insert(connection, batch)
         except exc.IntegrityError:
-            key = job.draft.key
-            return Divergence(f"{key} is recorded already in run {job.run}", key=key)
-        return stored
+            if len(batch) > 1:
+                return None
+            key, run = batch[0].draft.key, batch[0].run
+            return [Divergence(f"{key} is recorded already in run {run}", key=key)]
 
-    def _row(self, job: _Job, seq: int, before: str) -> dict[str, Any]:
+    def _insert(self, connection: sql.Connection, batch: list[_Job]) -> Sequence[_Written]:
+        """Check each run's ownership under lock, and chain its events to its head."""
+        outcomes: list[_Written] = []
+        rows: list[dict[str, Any]] = []
+        heads: dict[str, _Head | None] = {}
+        for job in batch:
+            if job.run not in heads:
+                heads[job.run] = _head(connection, job.run)
+            head = heads[job.run]
+            if head is None or head.epoch != job.epoch:
+                outcomes.append(_fenced(job.run))
+                continue
+            body = canonical(job.draft.body)
+            stored = self._row(job, head, body)
+            rows.append({"run": job.run, "epoch": job.epoch, "body": body, **stored})
+            heads[job.run] = _Head(head.epoch, stored["seq"], stored["hash"])
+            outcomes.append(stored)
+        if rows:
+            connection.execute(INSERT_EVENT, rows)
+            newest = {row["run"]: row for row in rows}.values()
+            moves = [{"of": r["run"], "seq": r["seq"], "hash": r["hash"]} for r in newest]
+            connection.execute(MOVE_HEAD, moves)
+        return outcomes
+
+    def _row(self, job: _Job, head: _Head, body: str) -> dict[str, Any]:
         draft = job.draft
         row = _Row(
             run=job.run,
-            seq=seq,
+            seq=head.seq + 1,
             key=draft.key,
             kind=draft.kind,
             version=draft.version,
             time=self._clock().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
             epoch=job.epoch,
             duration_s=round(draft.duration_s, 4),
-            body_sha256=sha256_of(draft.body),
+            body_sha256=sha256_bytes(body.encode("utf-8", "surrogatepass")),
         )
         return {
             "seq": row.seq, "key": row.key, "kind": row.kind, "version": row.version,
             "time": row.time, "duration_s": row.duration_s, "body_sha256": row.body_sha256,
-            "hash": chain_hash(before, row),
+            "hash": chain_hash(head.hash, row),
         }  # fmt: skip
+
+
+def _head(connection: sql.Connection, run: str) -> _Head | None:
+    found = connection.execute(LOCK_HEAD, {"of": run}).one_or_none()
+    return _Head(found.epoch, int(found.head_seq), str(found.head_hash)) if found else None
+
+
+def _fenced(run: str) -> Fenced:
+    return Fenced(
+        f"run {run} was taken over by another process; this one stops",
+        fix=f"quaestor watch {run}",
+    )
 
 
 def _settle(job: _Job, outcome: dict[str, Any] | Exception) -> None:

@@ -110,6 +110,19 @@ async def test_a_key_is_written_once(bench: Bench) -> None:
     assert len(bench.journal.verify(run)) == 1
 
 
+async def test_an_event_that_is_there_already_fails_alone_in_a_group_commit(bench: Bench) -> None:
+    run, other = bench.journal.create(), bench.journal.create()
+    epoch, its_epoch = bench.journal.claim(run, "a:1"), bench.journal.claim(other, "a:1")
+    await bench.journal.append(run, epoch, note(2))
+    drafts = [(run, epoch, n) for n in range(4)] + [(other, its_epoch, n) for n in range(4)]
+    writes = [bench.journal.append(who, number, note(n)) for who, number, n in drafts]
+    ended = await asyncio.gather(*writes, return_exceptions=True)
+    failed = [drafts[n] for n, end in enumerate(ended) if isinstance(end, Divergence)]
+    assert failed == [(run, epoch, 2)]
+    assert [r.key for r in bench.journal.verify(run)] == ["key/2", "key/0", "key/1", "key/3"]
+    assert len(bench.journal.verify(other)) == 4
+
+
 async def test_a_full_database_loses_nothing_that_was_acknowledged(bench: Bench) -> None:
     run = await filled(bench.journal)
     epoch = bench.journal.claim(run, "a:1")
