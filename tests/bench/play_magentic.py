@@ -14,6 +14,7 @@ from openai_wire import text_of
 from scenes import (
     FIGURE,
     MEND,
+    READINGS,
     answer_of,
     mending,
     next_step,
@@ -32,6 +33,7 @@ TASK = re.compile(
 )
 FACTS_ASKED = ("please answer the following pre-survey", "rewrite the following fact sheet")
 PLAN_ASKED = ("devise a short bullet-point plan", "come up with a new plan")
+TELLING = re.compile(rf"{FIGURE.pattern}|{READINGS.pattern}|^Path: |open to the page|\"id\":")
 UNCLEAR = "I need to know exactly what I should do."
 TARGET = re.compile(r'\{"id": (\d+), "name": "([^"]*)"')
 
@@ -50,6 +52,8 @@ def play(body: Body) -> Completion | str:
         return _ledger(told, texts[:-1])
     if "provide the final answer to the original request" in newest:
         return _final(told, texts[:-1])
+    if tools and body["messages"][-1]["role"] == "tool":
+        return "\n".join(line for line in texts[-1].splitlines() if TELLING.search(line))
     if tools:
         return _use_tool(texts, tools)
     return _program(told, texts)

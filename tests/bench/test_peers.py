@@ -32,6 +32,25 @@ Make = Callable[[random.Random], Scene]
 CALLS = {"code": 0.6, "mixed": 0.65, "60 steps": 0.65, "trivial": 1 / 6}
 TOKENS_IN = {"60 steps": 0.22}
 TOKENS_OUT = 0.3
+AIMS = {
+    "trivial": {"calls": "<= 0.17", "to 1st request s": "<= 0.3"},
+    "code": {"calls": "<= 0.6", "tokens out": "<= 0.3", "CPU ms per call": "<= 0.2"},
+    "mixed": {
+        "calls": "<= 0.65",
+        "tokens in": "<= 0.125",
+        "cacheable": ">= 0.9",
+        "tokens out": "<= 0.3",
+        "CPU ms per call": "<= 0.2",
+    },
+    "60 steps": {
+        "calls": "<= 0.65",
+        "tokens in": "<= 0.22",
+        "cacheable": ">= 0.9",
+        "tokens out": "<= 0.3",
+        "CPU ms per call": "<= 0.2",
+    },
+}
+"""What the product is meant to reach; only what repeats exactly is asserted."""
 
 
 @contextmanager
@@ -102,6 +121,7 @@ def test_the_same_tasks_take_a_fraction_of_the_calls_and_tokens(tmp_path: Path) 
         for product_name, figures in found.items():
             table[f"{name}: {product_name}"] = cells(figures)
         table[f"{name}: ratio to AutoGen"] = ratios(ours, theirs)
+        table[f"{name}: aimed at"] = AIMS[name]
         misses += _misses(name, ours, theirs)
     show("tasks", table)
     assert misses == []
@@ -118,7 +138,9 @@ def _misses(name: str, ours: Figures, theirs: Figures) -> list[str]:
 
 
 @pytest.mark.timeout(1200)
-def test_with_a_realistic_model_branches_at_once_save_most_of_the_time(tmp_path: Path) -> None:
+def test_with_a_realistic_model_branches_at_once_save_most_of_the_time(
+    tmp_path: Path,
+) -> None:
     found = {
         product.name: measure(product, scenes.mixed, tmp_path, **REALISTIC)[0]
         for product in (OURS, *PEERS)
@@ -133,6 +155,7 @@ def test_with_a_realistic_model_branches_at_once_save_most_of_the_time(tmp_path:
             }
             for name, figures in found.items()
         },
+        ["Aimed at: 0.3 of AutoGen's time."],
     )
     assert found["Quaestor"].total_s < 0.5 * theirs.total_s
 
@@ -158,6 +181,7 @@ def test_the_first_request_leaves_sooner(tmp_path: Path) -> None:
             }
             for name, (seconds, used) in found.items()
         },
+        ["Aimed at: 0.3 of AutoGen's time."],
     )
     assert found["Quaestor"][1] < 0.6 * cpu
 
@@ -188,7 +212,8 @@ def test_many_tasks_at_once_in_one_process(tmp_path: Path) -> None:
                 f"{many['tokens'] / counted:.3f}" if "tokens" in many else "no sum"
             ),
         }
-    show("many", table)
+    aims = "Aimed at: 3.5 times AutoGen's tasks/s, 0.5 MB per extra task, every token reported."
+    show("many", table, [aims])
     _one, many, counted = found["Quaestor"]
     assert many["tokens"] == counted
     assert (many["rss_mb"] - _one["rss_mb"]) / (MANY - 1) < 1.0
