@@ -91,6 +91,7 @@ class TaskReceived(Frozen):
     earlier: Earlier | None = None
     without: tuple[Switch, ...] = ()
     strategy: StrategyName = "magentic"
+    prompts: dict[str, str] = Field(default_factory=dict)
 
 
 class AnswerCheck(Frozen):

@@ -46,6 +46,7 @@ from orchestrator.policy import (
     is_without,
     next_move,
 )
+from orchestrator.prompt_files import own_texts
 from orchestrator.recorder import Recorder
 from orchestrator.state import State, newest_code
 from orchestrator.strategy import strategy_of
@@ -75,6 +76,7 @@ class Orchestrator:
 
     async def run(self, task: ev.TaskReceived) -> ev.Outcome:
         """Work on the task until it ends. Raises JournalError and unexpected faults only."""
+        own_texts.set(task.prompts)
         self.recorder.before_step = self._before_step
         self.going.set()
         await self.recorder.emit("task", task)

@@ -129,6 +129,7 @@ class Settings(Frozen):
     require_evidence: bool = False
     without: tuple[Without, ...] = ()
     strategy: StrategyName = "magentic"
+    prompts: Path | None = None
     demo: bool = False
     home: Path = Path()
     journal_url: str | None = None

@@ -14,7 +14,7 @@ import os
 import platform
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from importlib import metadata
@@ -29,7 +29,7 @@ from orchestrator.errors import Divergence, EndOfRecording, UsageError
 from orchestrator.journal import Journal, Record
 from orchestrator.limits import Limits
 from orchestrator.loop import Orchestrator
-from orchestrator.prompt_files import LEAD_PROMPTS, prompts_hash
+from orchestrator.prompt_files import LEAD_PROMPTS, prompts_hash, read_own
 from orchestrator.recorder import Recorder, Watch
 from orchestrator.settings import Settings
 from orchestrator.work import Consent, Desk
@@ -79,6 +79,7 @@ class Quaestor:
         attached = [self._attach(path) for path in attachments]
         _check_names(attached)
         earlier = self._earlier(after) if after else None
+        prompts = read_own(self.settings.prompts, LEAD_PROMPTS, AGENT_PROMPTS)
         run = self.journal.create()
         async with self._team(self.settings, run, has_human=self.desk is not None) as team:
             received = ev.TaskReceived(
@@ -90,6 +91,7 @@ class Quaestor:
                 window=team.lead.profile.window,
                 earlier=earlier,
                 strategy=self.settings.strategy,
+                prompts=prompts,
                 without=tuple(
                     part for part in get_args(ev.Switch) if part in self.settings.without
                 ),
@@ -190,7 +192,7 @@ class Quaestor:
             recorder, team, settings, lambda: before + time.monotonic() - began
         )
         self.started(orchestrator)
-        about = _about(owner, settings, await browser_protection(settings))
+        about = _about(owner, settings, await browser_protection(settings), received.prompts)
         return await run_attempt(orchestrator, received, about)
 
     def _orchestrator(
@@ -287,11 +289,11 @@ def _has_human(received: ev.TaskReceived) -> bool:
     return any(member.name == Human.name for member in received.roster)
 
 
-def _about(owner: str, settings: Settings, browser: str) -> About:
+def _about(owner: str, settings: Settings, browser: str, own: Mapping[str, str]) -> About:
     return About(
         owner=owner,
         versions={"quaestor": metadata.version("quaestor"), "python": platform.python_version()},
-        prompts=prompts_hash(LEAD_PROMPTS, AGENT_PROMPTS),
+        prompts=prompts_hash(LEAD_PROMPTS, AGENT_PROMPTS, own=own),
         protections={"sandbox": settings.sandbox.launcher, "browser": browser},
         warnings=_warnings(settings, browser),
     )

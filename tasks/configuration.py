@@ -51,6 +51,7 @@ ENVIRONMENT: Mapping[str, str] = {
     "QUAESTOR_REQUIRE_EVIDENCE": "require_evidence",
     "QUAESTOR_WITHOUT": "without",
     "QUAESTOR_STRATEGY": "strategy",
+    "QUAESTOR_PROMPTS": "prompts",
     "QUAESTOR_JOURNAL_URL": "journal_url",
     "QUAESTOR_OUT": "out",
 }

@@ -124,6 +124,7 @@ class Bench:
         require_evidence: bool = False,
         without: tuple[ev.Switch, ...] = ("verify",),
         strategy: ev.StrategyName = "magentic",
+        prompts: Mapping[str, str] | None = None,
     ) -> ev.Outcome:
         """Run a new task, or with `run` resume one, to its outcome. Answers are verified only
         where a test asks for it."""
@@ -136,7 +137,8 @@ class Bench:
         orchestrator = self.orchestrator(recorder, model, agents, limits, consent, require_evidence)
         known = recorder.recorded("task", "TaskReceived")
         received = task_received(task, agents, limits, window, without)
-        received = received.model_copy(update={"strategy": strategy})
+        own = {"strategy": strategy, "prompts": dict(prompts or {})}
+        received = received.model_copy(update=own)
         received = ev.TaskReceived.model_validate(known) if known else received
         try:
             return await run_attempt(orchestrator, received, ABOUT)
@@ -150,6 +152,7 @@ class Bench:
         limits: Limits | None = None,
         without: tuple[ev.Switch, ...] = ("verify",),
         strategy: ev.StrategyName = "magentic",
+        prompts: Mapping[str, str] | None = None,
     ) -> Recorder:
         """Replay the newest run offline; the recorder knows both digests."""
         records = self.journal.verify(self.run_id)
@@ -157,7 +160,8 @@ class Bench:
         orchestrator = self.orchestrator(recorder, ReplayModel(), agents, limits, None, False)
         with suppress(EndOfRecording):
             received = task_received(task, agents, limits, None, without)
-            await orchestrator.run(received.model_copy(update={"strategy": strategy}))
+            own = {"strategy": strategy, "prompts": dict(prompts or {})}
+            await orchestrator.run(received.model_copy(update=own))
         return recorder
 
     def orchestrator(

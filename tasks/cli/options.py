@@ -93,6 +93,10 @@ Classic = Annotated[
     bool,
     typer.Option("--classic", help="The published Magentic-One cadence of calls, to compare."),
 ]
+Prompts = Annotated[
+    Path | None,
+    typer.Option("--prompts", metavar="DIR", help="Prompt files in place of shipped ones."),
+]
 NoVerify = Annotated[
     bool, typer.Option("--no-verify", help="No fresh look at the evidence before an answer.")
 ]
@@ -153,6 +157,7 @@ FLAGS = {
     "approvals": "--approvals",
     "on_question": "--on-question",
     "without": "--without",
+    "prompts": "--prompts",
     "out": "--out",
 }
 
