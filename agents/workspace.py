@@ -18,6 +18,7 @@ from agents.open_box import WayOut, bound, open_box
 from orchestrator.agent import CODE_OUTPUT, Artifact, CodeArtifact, Effect, Observation, Source
 from orchestrator.blobs import Blobs
 from orchestrator.errors import QuaestorError, SandboxFailed, ToolFailed
+from orchestrator.events import Protections
 from sandbox.base import Box, Result, SandboxSettings
 
 MAX_STORED_BYTES = 64 << 20
@@ -33,6 +34,8 @@ class Workspace:
     files: dict[str, Artifact] = field(default_factory=dict)
     notice: Callable[[str], None] = lambda _text: None
     way_out: WayOut | None = None
+    measured: Protections | None = None
+    """What the newest box was seen to hold when it was needed; None before that."""
     _opening: asyncio.Task[Box] | None = None
     _bound: frozenset[str] = frozenset()
     _held: dict[str, str] = field(default_factory=dict)
@@ -142,6 +145,7 @@ class Workspace:
             self._held.clear()
             self._restarts = box.restarts
         await self._fill(box)
+        self.measured = _measured(self.settings, box)
         return box
 
     async def _opened(self) -> Box:
@@ -191,6 +195,15 @@ class Workspace:
         self.files.update(changed)
         for path in removed:
             self.files.pop(path, None)
+
+
+def _measured(settings: SandboxSettings, box: Box) -> Protections:
+    holding = sorted(box.protections.items())
+    return Protections(
+        sandbox=settings.launcher,
+        holds=tuple(name for name, holds in holding if holds),
+        missing=tuple(name for name, holds in holding if not holds),
+    )
 
 
 def _noticed(opening: asyncio.Task[Box]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,13 +26,15 @@ POLL_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What an attempt writes down about itself."""
+    """What an attempt writes down about itself; `measured` tells, at its end, what its box was
+    seen to hold."""
 
     owner: str
     versions: Mapping[str, str]
     prompts: str
     protections: Mapping[str, str]
     warnings: tuple[str, ...] = ()
+    measured: Callable[[], ev.Protections | None] = lambda: None
 
 
 async def run_attempt(
@@ -58,7 +60,9 @@ async def run_attempt(
         outcome, resumable = _ended(orchestrator, "cancelled", "stopped by a signal"), True
     else:
         outcome, resumable = await _outcome(orchestrator, task)
-    outcome = outcome.model_copy(update={"warnings": (*about.warnings, *outcome.warnings)})
+    warnings = (*about.warnings, *outcome.warnings)
+    update = {"warnings": warnings, "protections": about.measured()}
+    outcome = outcome.model_copy(update=update)
     ended = ev.RunEnded(
         attempt=number, outcome=outcome, resumable=resumable, digest=recorder.digest()
     )

@@ -295,10 +295,20 @@ class Recorded(Frozen):
     body: Any
 
 
+class Protections(Frozen):
+    """What a box was seen to hold against programs in it when it started, by the names that
+    `quaestor doctor` uses. `sandbox` is what started it."""
+
+    sandbox: str
+    holds: tuple[str, ...]
+    missing: tuple[str, ...] = ()
+
+
 class Outcome(Frozen):
     """How a run ended, and what its answer rests on. `verified` is None where no check was due,
     False where it could not be had or did not hold. `fault` and `fix` are set when the model's
-    endpoint ended the run; `models` are the models whose replies it used."""
+    endpoint ended the run; `models` are the models whose replies it used. `protections` is None
+    where this attempt needed no box."""
 
     run: str
     outcome: OutcomeName
@@ -317,6 +327,7 @@ class Outcome(Frozen):
     unknown_steps: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    protections: Protections | None = None
     spent: Usage = Usage()
     seconds: float = 0.0
 

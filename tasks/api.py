@@ -193,6 +193,7 @@ class Quaestor:
         )
         self.started(orchestrator)
         about = _about(owner, settings, await browser_protection(settings), received.prompts)
+        about = replace(about, measured=lambda: team.workspace.measured)
         return await run_attempt(orchestrator, received, about)
 
     def _orchestrator(

@@ -80,6 +80,8 @@ def closing_lines(
         yield f"not supported by evidence: {one_line(', '.join(outcome.unsupported), 400)}"
     for step in outcome.unknown_steps:
         yield f"unknown: {step} may or may not have happened"
+    if outcome.protections is not None:
+        yield protections_text(outcome.protections)
     for warning in outcome.warnings:
         yield f"warning: {one_line(warning)}"
     if SCRIPTED in outcome.warnings:
@@ -135,6 +137,17 @@ def spent_text(outcome: ev.Outcome) -> str:
     calls = f"{spent.calls} call{'' if spent.calls == 1 else 's'}"
     money = money_text(spent.usd_micros)
     return f"{calls}, {tokens} tokens, {money}, {time_text(outcome.seconds)}."
+
+
+def protections_text(protections: ev.Protections) -> str:
+    """How many protections the box held, and by name those that it did not."""
+    holds, missing = len(protections.holds), protections.missing
+    if not holds:
+        return f"sandbox {protections.sandbox}: no protection held"
+    if not missing:
+        return f"sandbox {protections.sandbox}: all {holds} protections held"
+    number = f"{holds} of {holds + len(missing)} protections held"
+    return f"sandbox {protections.sandbox}: {number}; NOT {', '.join(missing)}"
 
 
 def count_text(number: float) -> str:

@@ -17,6 +17,7 @@ from openai_wire import from_request_policy
 from orchestrator import events as ev
 from orchestrator.agent import Artifact
 from orchestrator.blobs import Blobs
+from tasks.cli.ending import closing_lines
 from tasks.cli.progress import Lines, Steps
 from tasks.cli.streams import clean
 from tasks.output import inside, write_output
@@ -226,6 +227,24 @@ def test_a_link_in_the_output_folder_is_replaced_and_never_followed(tmp_path: Pa
     assert (folder / "artifacts" / "key").read_bytes() == b"new"
     assert len(unread) == 1
     assert unread[0].startswith("lost: ")
+
+
+@pytest.mark.parametrize(
+    ("holds", "missing", "line"),
+    [
+        (("a", "b"), (), "sandbox docker: all 2 protections held"),
+        (("a",), ("b", "c"), "sandbox docker: 1 of 3 protections held; NOT b, c"),
+        ((), ("a", "b"), "sandbox docker: no protection held"),
+    ],
+)
+def test_the_closing_line_counts_what_held_and_names_what_did_not(
+    holds: tuple[str, ...], missing: tuple[str, ...], line: str
+) -> None:
+    seen = ev.Protections(sandbox="docker", holds=holds, missing=missing)
+    outcome = ev.Outcome(run="r", outcome="answered", answer="yes", protections=seen)
+    assert line in list(closing_lines(outcome, None, "r", None))
+    bare = ev.Outcome(run="r", outcome="answered", answer="yes")
+    assert not any("sandbox" in shown for shown in closing_lines(bare, None, "r", None))
 
 
 def test_control_and_direction_characters_become_visible() -> None:
