@@ -12,6 +12,8 @@ from sandbox import cgroups
 from sandbox.base import Box, Launcher, Result, SandboxSettings
 
 LAUNCHERS: tuple[Launcher, ...] = ("docker", "bubblewrap")
+ATTACKING = ("attacks", "escape", "limits", "files", "life", "switches")
+"""The modules `test_sandbox_*` whose cases are attacks and faults."""
 
 
 async def python(box: Box, code: str, timeout_s: float = 30.0) -> Result:

@@ -8,6 +8,7 @@ import json
 import re
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -24,15 +25,17 @@ from orchestrator.canonical import sha256_bytes
 from orchestrator.models.llm import Completion, Request, ToolCall
 from sandbox.base import Launcher
 
-GONE_S = 5.0
-"""A second is meant; the rest is for a machine with other work."""
+GONE_S = 1.0
+"""Within it, from the kill on, no process of the box is left."""
+REMOVED_S = 10.0
+"""Within it the engine has removed what is left of a container without processes."""
 STEP_S = 60.0
 FIRST = "open('stock.txt', 'w').write('1931')\nprint('stock written')"
 SECOND = """
 import time
 stock = int(open('stock.txt').read())
 open('begun.txt', 'w').write('x')
-time.sleep(6)
+time.sleep(8)
 print('the double is', 2 * stock)
 """
 
@@ -68,19 +71,29 @@ def doubles(request: Request) -> Completion | str:
 
 
 def test_a_run_killed_in_the_middle_of_a_program_leaves_no_box_and_goes_on_to_the_answer(
-    cli: Cli, launcher: Launcher
+    cli: Cli, launcher: Launcher, record_property: Callable[[str, object], None]
 ) -> None:
     with serve(from_request_policy(doubles)) as server:
         cli.base_url = server.base_url
         running = cli.start("run", "How much is twice the stock?", *flags(cli, launcher))
         within(lambda: len(blocks(cli)) == 2, STEP_S)
-        time.sleep(1.0)
-        run = cli.newest()
-        box = descendants(running.pid) - {running.pid}
-        assert containers(run) if launcher == "docker" else len(box) >= 2
+        run = blocks(cli, "run")[0]  # asking the command would take longer than the program
+        first = running.pid if launcher == "bubblewrap" else first_process(run)
+        within(lambda: any(map(is_block, descendants(first))), STEP_S)
+        box = descendants(first) - {running.pid}
+        block = {pid for pid in box if is_block(pid)}
         running.send_signal(signal.SIGKILL)
+        killed = time.monotonic()
+        within(lambda: not any(map(alive, block)), GONE_S, killed)
+        block_s = time.monotonic() - killed
+        within(lambda: not any(map(alive, box)), GONE_S, killed)
+        box_s = time.monotonic() - killed
+        within(lambda: not containers(run), REMOVED_S, killed)
+        figures = f"block {block_s:.2f} s, box {box_s:.2f} s"
+        removed = time.monotonic() - killed
+        figures += f", container removed {removed:.2f} s" if launcher == "docker" else ""
+        record_property(f"gone after kill -9 under {launcher}", figures)
         running.communicate()
-        within(lambda: not containers(run) and not any(map(alive, box)), GONE_S)
         resumed = cli("resume", run)
         assert resumed.returncode == 0, resumed.stderr
         assert resumed.stdout.strip() == "3862"
@@ -152,6 +165,7 @@ def test_a_team_that_obeys_a_file_reaches_no_secret_and_no_place_of_this_machine
         prompts = json.dumps([entry.body for entry in server.log])
         assert {entry.key for entry in server.log} == {"sk-canary-key-2"}
     assert done.stdout.strip() == "obeyed: 0 secrets, 0 places", done.stderr
+    assert re.search(rf"^sandbox {launcher}: .*\b1[01]\b.* protections held", done.stderr, re.M)
     assert len(blocks(cli)) == 1  # it did obey
     assert "canary" not in prompts
     kept = [path for path in cli.home.rglob("*") if path.is_file()]
@@ -183,6 +197,9 @@ def test_a_recording_is_uploaded_once_and_its_words_are_evidence(cli: Cli) -> No
     assert recording.fields["model"] == "ears-1"
     outcome = cli.records(done)[-1]
     assert (outcome["answer"], outcome["basis"]) == ("Aurelia Finch", "evidence")
+    assert outcome["protections"]["sandbox"] == "docker"
+    assert {"no_network", "not_root", "memory_limited"} <= set(outcome["protections"]["holds"])
+    assert outcome["protections"]["missing"] == []
     assert outcome["spent"]["calls"] == len(server.served) + 1
 
 
@@ -199,20 +216,34 @@ def test_without_an_audio_model_no_byte_of_a_recording_leaves(cli: Cli) -> None:
         assert server.recordings == []
 
 
-def blocks(cli: Cli) -> list[str]:
-    """The sha256 of every program that was started; documents are read by a program of ours."""
+def blocks(cli: Cli, what: str = "sha256") -> list[str]:
+    """A field of every program that was started; documents are read by a program of ours."""
     log = cli.home / "sandbox.jsonl"
     lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
     found = [json.loads(line) for line in lines]
-    return [block["sha256"] for block in found if block["language"] != "reader"]
+    return [block[what] for block in found if block["language"] != "reader"]
 
 
-def within(claim: Callable[[], bool], seconds: float) -> None:
-    """Wait for a claim to become true."""
-    until = time.monotonic() + seconds
+def within(claim: Callable[[], bool], seconds: float, since: float | None = None) -> None:
+    """Wait for a claim to become true, at most so long after a moment (now)."""
+    until = (time.monotonic() if since is None else since) + seconds
     while not claim():
         assert time.monotonic() < until, f"not within {seconds:g} s"
-        time.sleep(0.05)
+        time.sleep(0.01)
+
+
+def first_process(run: str) -> int:
+    """The supervisor of a run's container, as this machine numbers it."""
+    (container,) = containers(run)
+    command = ["docker", "inspect", "--format", "{{.State.Pid}}", container]
+    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def is_block(pid: int) -> bool:
+    """Whether it is a program that a box was given (its supervisor has no such argument)."""
+    with suppress(OSError):
+        return b"/run/sbx/block.py" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    return False
 
 
 def descendants(pid: int) -> set[int]:

@@ -338,16 +338,16 @@ async def test_without_the_filter_memory_can_be_kept_that_no_process_has_mapped(
 
 
 async def test_what_differs_between_the_launchers_is_printed(
-    capsys: pytest.CaptureFixture[str],
+    record_property: Callable[[str, object], None],
 ) -> None:
     seen: dict[Launcher, dict[str, bool]] = {}
     for launcher in LAUNCHERS:
         async with Sandbox.open(settings(launcher)) as box:
             seen[launcher] = box.protections
+            held = ", ".join(sorted(name for name, holds in box.protections.items() if holds))
+            record_property(f"{launcher} holds", held)
     docker, bwrap = seen["docker"], seen["bubblewrap"]
     differs = {name for name in docker if docker[name] != bwrap[name]}
-    with capsys.disabled():
-        for name in sorted(differs):
-            print(f"\n  {name}: docker {docker[name]}, bubblewrap {bwrap[name]}")
+    record_property("protections that differ", ", ".join(sorted(differs)) or "none")
     assert docker.keys() == bwrap.keys()
     assert differs == (set() if grouped() else {"processor_limited"})
