@@ -1,7 +1,7 @@
 """One model call as one recorded step.
 
 The request is stored as the hashes of its messages, each message once. A fault that changes
-what happens next (the prompt is too long, a content filter, an unreadable reply) is part of
+what happens next (the prompt is too long, a content filter, a refused request) is part of
 history and is recorded; an outage is not, so that a resume tries again.
 """
 
@@ -16,7 +16,7 @@ from orchestrator.recorder import Recorder
 
 USUAL_REPLY = 400
 LEAST_WINDOW = 1_000
-RECORDED_FAULTS = frozenset({"context_too_long", "content_filter", "bad_reply", "bad_request"})
+RECORDED_FAULTS = frozenset({"context_too_long", "content_filter", "bad_request"})
 
 
 async def call_model(recorder: Recorder, model: LLM, key: str, request: Request) -> Completion:
@@ -32,6 +32,8 @@ async def call_model(recorder: Recorder, model: LLM, key: str, request: Request)
         except ModelFault as fault:
             if fault.kind not in RECORDED_FAULTS:
                 await recorder.note_failure(key, fault)
+                if recorder.before_step is not None:  # a limit that is used up comes first
+                    await recorder.before_step(Usage())
                 raise
             return _fault_value(fault)
         finally:

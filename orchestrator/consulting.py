@@ -55,8 +55,6 @@ class Counsel:
         try:
             return await call_model(self.recorder, self.lead, key, request)
         except ModelFault as fault:
-            if fault.kind == "bad_reply":
-                return Completion(text="")
             if fault.kind == "context_too_long" and key.count("/small") < SMALLER_TRIES:
                 return await self._ask_smaller(key, request, retries)
             if fault.kind != "content_filter":

@@ -146,6 +146,9 @@ def message_for(reply: Completion, kind: str, body: Body) -> tuple[Body, str]:
             call["id"] = "call_0"
     if kind == "cut-reply":
         longest = len(text) // 2
+        for call in message.get("tool_calls", ())[-1:]:
+            arguments = call["function"]["arguments"]
+            call["function"]["arguments"], finish = arguments[: len(arguments) // 2], "length"
     if len(text) > longest:
         message["content"], finish = text[:longest], "length"
     return message, finish
