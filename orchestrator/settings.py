@@ -93,6 +93,14 @@ class SecretSettings(Frozen):
     command: tuple[str, ...] | None = None
 
 
+class NotifySettings(Frozen):
+    """A webhook that hears of loops and of runs that wait for a person; `secret_env` names the
+    variable with the secret that signs."""
+
+    webhook: str | None = None
+    secret_env: str | None = None
+
+
 class AgentSettings(Frozen):
     """An agent of the roster: switched off, or taken from another installed package."""
 
@@ -124,6 +132,7 @@ class Settings(Frozen):
     secrets: dict[str, SecretSettings] = Field(default_factory=dict)
     agents: dict[str, AgentSettings] = Field(default_factory=dict)
     tools: ToolsSettings = ToolsSettings()
+    notify: NotifySettings = NotifySettings()
     approvals: Approvals = "ask-risky"
     on_question: OnQuestion = "stop"
     require_evidence: bool = False

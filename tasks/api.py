@@ -33,6 +33,7 @@ from orchestrator.prompt_files import LEAD_PROMPTS, prompts_hash, read_own
 from orchestrator.recorder import Recorder, Watch
 from orchestrator.settings import Settings
 from orchestrator.work import Consent, Desk
+from tasks.alerts import alerting
 from tasks.model_pool import ModelPool
 from tasks.readiness import UNBOXED, browser_protection
 from tasks.team import Team, default_home, fill_workspace, open_team, warm_box
@@ -185,16 +186,15 @@ class Quaestor:
         fill_workspace(team, received)
         warm_box(team)
         before, began = elapsed_before(records), time.monotonic()
-        recorder = Recorder(
-            self.journal, run, epoch, records, trust_history=trust, watch=self.watch
-        )
-        orchestrator = self._orchestrator(
-            recorder, team, settings, lambda: before + time.monotonic() - began
-        )
-        self.started(orchestrator)
-        about = _about(owner, settings, await browser_protection(settings), received.prompts)
-        about = replace(about, measured=lambda: team.workspace.measured)
-        return await run_attempt(orchestrator, received, about)
+        async with alerting(settings.notify, run, self.watch, os.environ) as watch:
+            recorder = Recorder(self.journal, run, epoch, records, trust_history=trust, watch=watch)
+            orchestrator = self._orchestrator(
+                recorder, team, settings, lambda: before + time.monotonic() - began
+            )
+            self.started(orchestrator)
+            about = _about(owner, settings, await browser_protection(settings), received.prompts)
+            about = replace(about, measured=lambda: team.workspace.measured)
+            return await run_attempt(orchestrator, received, about)
 
     def _orchestrator(
         self, recorder: Recorder, team: Team, settings: Settings, elapsed_s: Callable[[], float]

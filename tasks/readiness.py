@@ -17,6 +17,7 @@ from orchestrator.models.prices import table_micros
 from orchestrator.settings import Settings
 from sandbox.base import SandboxSettings, available, ready
 from sandbox.egress_policy import EgressPolicy
+from tasks.alerts import webhook_of
 from tasks.endpoints import endpoints_of, names_of
 
 URL = re.compile(r"\bhttps?://", re.IGNORECASE)
@@ -31,6 +32,7 @@ async def ready_settings(
     check_team(settings)
     check_hosts(settings)
     check_models(settings, environ)
+    webhook_of(settings.notify, environ)
     await check_box(settings)
     missing, warnings = await browser_here(settings)
     if missing is None:

@@ -24,7 +24,7 @@ from orchestrator.loop import Orchestrator
 from orchestrator.models.llm import LLM, Request
 from orchestrator.models.replay import ReplayModel
 from orchestrator.models.scripted import ScriptedModel
-from orchestrator.recorder import Recorder
+from orchestrator.recorder import Recorder, Watch
 from orchestrator.state import State
 from orchestrator.work import Consent
 
@@ -110,6 +110,7 @@ class Bench:
     journal: Journal
     state: State = field(default_factory=State)
     run_id: str = ""
+    watch: Watch | None = None
 
     async def run(
         self,
@@ -133,7 +134,7 @@ class Bench:
         self.run_id = run or self.journal.create()
         epoch = self.journal.claim(self.run_id, ABOUT.owner)
         records = self.journal.verify(self.run_id)
-        recorder = Recorder(self.journal, self.run_id, epoch, records)
+        recorder = Recorder(self.journal, self.run_id, epoch, records, watch=self.watch)
         orchestrator = self.orchestrator(recorder, model, agents, limits, consent, require_evidence)
         known = recorder.recorded("task", "TaskReceived")
         received = task_received(task, agents, limits, window, without)
