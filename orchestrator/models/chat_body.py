@@ -19,6 +19,7 @@ from orchestrator.models.tokens import estimate_tokens
 from orchestrator.models.tool_text import as_plain, describe_tools
 
 Body = dict[str, Any]
+TIGHT_WINDOW = 6_000  # tokens
 ReadBlob = Callable[[str], bytes]
 PNG_MAGIC = b"\x89PNG"
 IMAGE_LEFT_OUT = "[{count} image(s) left out: this model reads text only]"
@@ -36,8 +37,11 @@ def build_body(request: Request, model: str, traits: Traits, read_blob: ReadBlob
     body: Body = {"model": model, "messages": [_wire(message, read_blob) for message in messages]}
     if request.tools and profile.tools:
         body["tools"] = [_wire_tool(tool) for tool in request.tools]
-    if request.output and (response_format := _response_format(request.output, profile)):
-        body["response_format"] = response_format
+    if request.output:
+        is_said = _is_tight(profile) and _shows(request, request.output)
+        asked = profile.model_copy(update={"json_schema": False}) if is_said else profile
+        if response_format := _response_format(request.output, asked):
+            body["response_format"] = response_format
     if request.max_tokens and traits.length_field != "none":
         body[traits.length_field] = request.max_tokens
     return body
@@ -96,6 +100,11 @@ def _folded(request: Request, profile: Profile) -> Iterable[str]:
     if request.output and not profile.json_schema and not _shows(request, request.output):
         schema = json.dumps(request.output.json_schema, ensure_ascii=False)
         yield ASKED_SHAPE.format(name=request.output.name, schema=schema)
+
+
+def _is_tight(profile: Profile) -> bool:
+    """Whether a schema beside the prompt that explains it takes room that is needed more."""
+    return profile.window is not None and profile.window <= TIGHT_WINDOW
 
 
 def _shows(request: Request, output: OutputSchema) -> bool:
