@@ -58,7 +58,7 @@ SCHEMA = OutputSchema(name="verdict", json_schema=Verdict.model_json_schema())
 
 
 async def cast_vote(recorder: Recorder, model: LLM, number: int, ballot: int) -> ev.VoteCast:
-    """Ask a fresh reader once. A refusal or an unreadable reply is an `unclear` vote. Raises
+    """Ask a fresh reader once. A refusal is an `unclear` vote. Raises
     ModelFault for an outage, LimitReached."""
     key = f"round/{number}/verify/{ballot}"
     turn = recorder.state.turns[-1]
@@ -70,7 +70,7 @@ async def cast_vote(recorder: Recorder, model: LLM, number: int, ballot: int) ->
     try:
         completion = await call_model(recorder, model, key, request)
     except ModelFault as fault:
-        if fault.kind not in ("content_filter", "context_too_long", "bad_reply"):
+        if fault.kind not in ("content_filter", "context_too_long"):
             raise
         return ev.VoteCast(round=number, ballot=ballot, verdict="unclear", words=(fault.message,))
     answer = (turn.reply.answer or "") if turn.reply else ""

@@ -181,7 +181,7 @@ async def test_an_outage_while_verifying_waits_and_a_resume_asks_only_that_again
     assert (resumed.outcome, resumed.verified, resumed.spent.calls) == ("answered", True, 3)
 
 
-@pytest.mark.parametrize("kind", ["content_filter", "context_too_long", "bad_reply"])
+@pytest.mark.parametrize("kind", ["content_filter", "context_too_long"])
 async def test_a_reader_that_is_refused_gets_less_to_read(bench: Bench, kind: str) -> None:
     asked: list[Request] = []
 
