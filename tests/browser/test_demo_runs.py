@@ -5,6 +5,7 @@ Every expected answer is computed from the changed material by other code than t
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -201,8 +202,27 @@ async def test_a_demo_run_replays_offline_to_the_same_digest(demo: Demo) -> None
     assert (replay.same, replay.divergence) == (True, None)
 
 
-@pytest.mark.parametrize("abilities", [{}, {"mode": "text", "tools": False, "system_role": False}])
-async def test_the_policy_plays_over_an_endpoint_with_and_without_tools(
+WEAK = {"mode": "text", "tools": False, "vision": False, "system_role": False}
+LYING = {"lies": frozenset({"format", "tools", "vision"}), "keep_last": 4096}
+ENDPOINTS: dict[str, dict[str, object]] = {
+    "text only": WEAK,
+    "lying, keeps the last 4,096 tokens": LYING,
+}
+MORE_ENDPOINTS: dict[str, dict[str, object]] = {
+    "strict": {},
+    "JSON mode": {"mode": "json"},
+    "no tools": {"tools": False},
+    "no system role": {"system_role": False},
+    "window of 8k": {"window": 8192},
+    "keeps the last 4,096 tokens": {"keep_last": 4096},
+    "keeps half of 8,192 tokens": {"keep_last": 8192, "half": True},
+}
+if os.environ.get("SOAK") == "1":
+    ENDPOINTS |= MORE_ENDPOINTS
+
+
+@pytest.mark.parametrize("abilities", ENDPOINTS.values(), ids=ENDPOINTS)
+async def test_the_demo_finishes_over_every_kind_of_endpoint(
     demo: Demo, abilities: dict[str, object]
 ) -> None:
     with serve(from_request_policy(policy), **abilities) as server:
