@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from dataclasses import dataclass
+from email.message import EmailMessage
 from pathlib import Path
 
 import openpyxl  # type: ignore[import-untyped]  # it has no stubs
@@ -59,7 +60,12 @@ ATTACHMENTS = (
     Attachment("feed.xml", "xml", "guid-9"),
     Attachment("tool.py", "text", "def answer"),
     Attachment("notes.txt", "text", "tide at 04:12"),
+    Attachment("novel.epub", "epub", "whale was white"),
+    Attachment("offer.eml", "eml", "912 euro"),
+    Attachment("a mail without an ending", "eml", "912 euro"),
 )
+STAMPS = b"X-Spam-Status2: no,\r\n\tscore 0\r\n" + b"Received: by mx.example.org; today\r\n" * 300
+"""What hosts on the way put before the sender."""
 SOUND_FOLDER = Path(__file__).parent / "sounds"
 """One sentence, spoken by `espeak-ng -s 150` and coded by ffmpeg (`-ac 1 -ar 16000 -b:a 24k`,
 wav: `-ar 8000 -c:a pcm_u8`; the film shows nothing)."""
@@ -91,6 +97,12 @@ def content_of(name: str) -> bytes:
             return docx("The harvest of 1931 failed.")
         case "bundle.zip":
             return zipped({"inner/notes.txt": b"the vault code is 5150\n", "b.csv": b"x\n1\n"})
+        case "novel.epub":
+            return epub("The whale was white.")
+        case "offer.eml":
+            return mail("Please find the offer of 912 euro attached.")
+        case "a mail without an ending":
+            return STAMPS + mail("Please find the offer of 912 euro attached.")
         case "talk.mp3" | "talk.m4a" | "talk.wav" | "talk.mp4":
             return (SOUND_FOLDER / name).read_bytes()
     raise KeyError(name)
@@ -103,6 +115,40 @@ def zipped(entries: dict[str, bytes]) -> bytes:
         for name, content in entries.items():
             archive.writestr(name, content)
     return stream.getvalue()
+
+
+def mail(text: str) -> bytes:
+    """A message with a table attached."""
+    message = EmailMessage()
+    message["From"], message["To"] = "ann@example.org", "bob@example.org"
+    message["Subject"] = "Offer 12"
+    message.set_content(text)
+    message.add_attachment(b"item,price\nlamp,912\n", "text", "csv", filename="offer.csv")
+    return message.as_bytes()
+
+
+def epub(text: str) -> bytes:
+    """A book of one chapter."""
+    container = (
+        '<container xmlns="urn:oasis:names:tc:opendocument:xmlns:container" version="1.0">'
+        '<rootfiles><rootfile full-path="book.opf" media-type="application/oebps-package+xml"/>'
+        "</rootfiles></container>"
+    )
+    package = (
+        '<package xmlns="http://www.idpf.org/2007/opf" version="3.0">'
+        '<metadata xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:title>At sea</dc:title>'
+        '</metadata><manifest><item id="c1" href="c1.xhtml" media-type="application/xhtml+xml"/>'
+        '</manifest><spine><itemref idref="c1"/></spine></package>'
+    )
+    chapter = f"<html xmlns='http://www.w3.org/1999/xhtml'><body><p>{text}</p></body></html>"
+    return zipped(
+        {
+            "mimetype": b"application/epub+zip",
+            "META-INF/container.xml": container.encode(),
+            "book.opf": package.encode(),
+            "c1.xhtml": chapter.encode(),
+        }
+    )
 
 
 def docx(text: str) -> bytes:

@@ -35,7 +35,9 @@ _MAGIC = {
 }
 TEXTS = ("text", "csv", "tsv", "json", "xml", "md", "log")
 JSONS = ("jsonl", "ndjson", "jsonld", "geojson")
-MAIL = re.compile(rb"(?:[A-Za-z-]+: [^\n]*\r?\n(?:[ \t][^\n]*\n)*){2,}", re.DOTALL)
+MAIL = re.compile(rb"(?:[!-9;-~]+:[^\n]*\n(?:[ \t][^\n]*\n)*){2,}\r?\n")
+MAIL_HEADERS = 64 << 10
+"""Mail that has passed many hosts names its sender after thousands of bytes of stamps."""
 
 
 def detect(path: Path) -> str:
@@ -74,11 +76,18 @@ def _text_kind(path: Path, head: bytes) -> str:
     if start.startswith((b"<!doctype html", b"<html")) or b"<html" in start:
         return "html" if path.stat().st_size <= MAX_HTML else LONG_HTML
     ending = path.suffix.lower().lstrip(".")
-    if ending == "eml" or (not ending and b"\nFrom: " in b"\n" + head and MAIL.match(head)):
+    if ending == "eml" or (not ending and _is_mail(path)):
         return "eml"
     if ending in JSONS:
         return "json"
     return ending if ending in TEXTS else "text"
+
+
+def _is_mail(path: Path) -> bool:
+    """Header fields up to an empty line, and a sender among them."""
+    with path.open("rb") as file:
+        fields = MAIL.match(file.read(MAIL_HEADERS))
+    return fields is not None and re.search(rb"(?mi)^From:", fields[0]) is not None
 
 
 def looks_binary(head: bytes) -> bool:

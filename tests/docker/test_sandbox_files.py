@@ -102,6 +102,22 @@ os.makedirs("/".join(["d"] * 200)); open("/".join(["d"] * 200) + "/deep", "w")
     assert "4 files are not kept" in result.output
 
 
+async def test_names_that_no_journal_holds_are_refused_and_those_of_any_script_are_kept(
+    box: Box,
+) -> None:
+    too_long, too_deep = "x" * 300, "/".join(["d"] * 100)
+    for path in ("line\nbreak", "esc\x1b[31m", "c1\x9b31m", "\udcff", too_long, too_deep):
+        with pytest.raises(ToolFailed):
+            await box.put(path, b"x")
+        with pytest.raises(ToolFailed):
+            await box.get(path)
+    for path in ("\u202etxt.exe", "\u0645\u0644\u0641/\u6587\u4ef6 1.txt", "y" * 255):
+        await box.put(path, path.encode())
+        assert await box.get(path) == path.encode()
+    assert len(await box.files()) == 3
+    assert box.restarts == 0
+
+
 async def test_huge_sparse_files_do_not_stall_the_listing(box: Box) -> None:
     result = await bash(box, "for i in $(seq 40); do truncate -s 1G s$i; done")
     assert result.cause == "ok"
