@@ -25,6 +25,8 @@ OUTLET = "/run/sbx/outlet.sock"
 ATTACH_S = 30.0
 STREAM_LIMIT = 1 << 20
 COMPLAINT_BYTES = 2048
+PREFIX, STDOUT = 8, 1
+"""The engine's multiplexing: a stream's number, three zeros, a length of four bytes."""
 # tmpfs is `noexec` unless told otherwise, and its pages count against the memory limit.
 TMPFS = {
     "/workspace": f"rw,exec,nosuid,nodev,size=512m,nr_inodes=65536,uid={USER},gid={USER},mode=0700",
@@ -97,21 +99,37 @@ class AttachedStream:
 
     def __init__(self, reader: asyncio.StreamReader) -> None:
         self._reader = reader
+        self._mixed = bytearray()
         self._buffer = bytearray()
         self._stderr = bytearray()
 
     async def readexactly(self, n: int) -> bytes:
         """The next n bytes of stdout."""
         while len(self._buffer) < n:
-            header = await self._reader.readexactly(8)
-            piece = await self._reader.readexactly(int.from_bytes(header[4:], "big"))
-            if header[0] == 1:
-                self._buffer += piece
-            else:
-                self._stderr = (self._stderr + piece)[-COMPLAINT_BYTES:]
+            piece = await self._reader.read(STREAM_LIMIT)
+            if not piece:
+                raise asyncio.IncompleteReadError(bytes(self._buffer), n)
+            self._mixed += piece
+            self._sort()
         taken = bytes(memoryview(self._buffer)[:n])
         del self._buffer[:n]
         return taken
+
+    def _sort(self) -> None:
+        """Take the whole pieces out of what was read. The engine cuts the stream every few
+        kilobytes; waiting for each header and piece alone would cost most of the time."""
+        start = 0
+        while len(self._mixed) - start >= PREFIX:
+            body = start + PREFIX
+            end = body + int.from_bytes(self._mixed[body - 4 : body], "big")
+            if end > len(self._mixed):
+                break
+            if self._mixed[start] == STDOUT:
+                self._buffer += memoryview(self._mixed)[body:end]
+            else:
+                self._stderr = (self._stderr + self._mixed[body:end])[-COMPLAINT_BYTES:]
+            start = end
+        del self._mixed[:start]
 
     def complaint(self) -> str:
         """The end of what the supervisor wrote on stderr."""

@@ -130,6 +130,8 @@ def main() -> None:
     confinement = Confinement(**json.loads(sys.argv[1]))
     protect_supervisor()
     stdin, stdout = os.dup(0), os.dup(1)
+    for pipe in (stdin, stdout):
+        frames.enlarge(pipe)
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)
     os.dup2(nothing, 1)

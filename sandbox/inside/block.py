@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import select
 import shutil
@@ -14,7 +13,7 @@ from pathlib import Path
 
 from sandbox.inside.confine import BIN, SITE, Confinement
 from sandbox.inside.counters import SAMPLE_S, Counters
-from sandbox.inside.frames import FrameReader
+from sandbox.inside.frames import PIPE_BYTES, FrameReader, enlarge
 
 # A reader is isolated from the workspace: a document named json.py must not become code.
 READER = "reader"
@@ -26,8 +25,6 @@ SITE_CODE = """\
 import sys
 sys.path[:] = [place for place in sys.path if place != {site!r}] + [{workspace!r}]
 """
-PIPE_BYTES = 1 << 20
-F_SETPIPE_SZ = 1031
 DRAIN_S = 1.0
 """How long to read on after the last process is dead; only an escaped one can hold the pipe."""
 
@@ -154,8 +151,7 @@ class Runner:
 
     def _spawn(self, command: tuple[str, ...], *, sockets: bool) -> tuple[int, int]:
         pipe, end = os.pipe()
-        with suppress(OSError):
-            _enlarge(pipe)
+        enlarge(pipe)
         os.set_blocking(pipe, False)
         child = os.fork()
         if child:
@@ -208,10 +204,6 @@ class Runner:
         while select.select([pipe], [], [], DRAIN_S)[0] and _read(pipe, output):
             if time.monotonic() > until:
                 return
-
-
-def _enlarge(pipe: int) -> None:
-    fcntl.fcntl(pipe, F_SETPIPE_SZ, PIPE_BYTES)
 
 
 def _read(pipe: int, output: Output) -> bool:

@@ -6,9 +6,11 @@ anything is allocated, because either end may face a broken or hostile peer.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import struct
+from contextlib import suppress
 from typing import Any
 
 PREFIX = struct.Struct(">II")
@@ -17,12 +19,21 @@ MAX_PAYLOAD = 8 << 20
 CHUNK = 1 << 20
 """Files are moved in pieces of this size."""
 
+PIPE_BYTES = 1 << 20
+F_SETPIPE_SZ = 1031
+
 Header = dict[str, Any]
 """A JSON object; its `op` says what the frame is."""
 
 
 class BrokenFrame(Exception):
     """The peer does not speak this protocol; the stream cannot be used any more."""
+
+
+def enlarge(pipe: int) -> None:
+    """Let a pipe hold a whole piece; one that is none, or may not be larger, stays as it is."""
+    with suppress(OSError):
+        fcntl.fcntl(pipe, F_SETPIPE_SZ, PIPE_BYTES)
 
 
 def pack(header: Header, payload: bytes | memoryview = b"") -> bytes:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import struct
 
 import pytest
 
+from sandbox.container import AttachedStream
 from sandbox.inside.frames import MAX_HEADER, BrokenFrame, FrameReader, Header, pack, write
 
 FRAMES: list[tuple[Header, bytes]] = [
@@ -58,3 +60,22 @@ def test_a_frame_can_be_written_to_a_descriptor() -> None:
     assert FrameReader(reading).wait() == ({"op": "x"}, b"payload")
     os.close(reading)
     os.close(writing)
+
+
+@pytest.mark.parametrize("cut", [1, 7, 8, 9, 1000])
+async def test_the_engines_stream_is_sorted_wherever_it_is_cut(cut: int) -> None:
+    said, complained = b"x" * 50 + b"yes", b"c" * 3000 + b"why"
+    pieces = ((1, said[:20]), (2, complained[:1500]), (1, b""), (2, complained[1500:]))
+    mixed = b"".join(
+        bytes((number, 0, 0, 0)) + len(piece).to_bytes(4, "big") + piece
+        for number, piece in (*pieces, (1, said[20:]))
+    )
+    reader = asyncio.StreamReader()
+    stream = AttachedStream(reader)
+    for start in range(0, len(mixed), cut):
+        reader.feed_data(mixed[start : start + cut])
+    reader.feed_eof()
+    assert await stream.readexactly(50) + await stream.readexactly(3) == said
+    assert stream.complaint() == complained[-2048:].decode()
+    with pytest.raises(asyncio.IncompleteReadError):
+        await stream.readexactly(1)
