@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import openpyxl  # type: ignore[import-untyped]  # it has no stubs
 import pytest
+import pytest_asyncio
 from attachments import ATTACHMENTS, INSIDE, MADE_INSIDE, SOUNDS, Attachment, content_of, zipped
 from sandbox_bench import settings
 
@@ -76,10 +77,21 @@ async def office(tmp_path: Path) -> AsyncIterator[Office]:
     await workspace.close()
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def archive(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Office]:
+    """One office for every kind of attachment."""
+    blobs = Blobs(tmp_path_factory.mktemp("archive"))
+    workspace = Workspace(settings("docker"), blobs)
+    yield Office(workspace, blobs)
+    await workspace.close()
+
+
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("attachment", ATTACHMENTS, ids=lambda item: item.name)
 async def test_every_kind_of_attachment_is_opened_and_its_fact_is_found(
-    office: Office, attachment: Attachment
+    archive: Office, attachment: Attachment
 ) -> None:
+    office = archive
     await office.fill(attachment.name)
     desk = office.desk()
     outline = await desk.open(attachment.name)

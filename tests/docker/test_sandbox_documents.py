@@ -8,11 +8,13 @@ import zipfile
 
 import openpyxl  # type: ignore[import-untyped]  # it has no stubs
 import pytest
+import pytest_asyncio
 from sandbox_bench import python
 
 from orchestrator.errors import ToolFailed
 from sandbox.base import Box, Conversion
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 # Made in the box, which has the libraries for it.
 PDF = """
 import matplotlib; matplotlib.use("Agg")
@@ -43,6 +45,12 @@ WORD = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 PACKAGE = "http://schemas.openxmlformats.org/package/2006"
 OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument"
 MAIN = "application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def box(emptied: Box) -> Box:
+    """One box for all of them: each finds it empty."""
+    return emptied
 
 
 async def test_a_pdf_is_read_by_page(box: Box) -> None:

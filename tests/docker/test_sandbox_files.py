@@ -8,12 +8,20 @@ import time
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from sandbox_bench import bash, python, settings
 
 from orchestrator.errors import ToolFailed
 from sandbox.base import Box, Launcher, Sandbox
 
 OUTSIDE = ("../x", "/etc/passwd", "a/../../x", "", "/workspace/../etc/passwd", "a//b", "./../x")
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def box(emptied: Box) -> Box:
+    """One box for all of them: each finds it empty."""
+    return emptied
 
 
 async def test_large_files_make_the_round_trip_quickly_and_whole(box: Box) -> None:

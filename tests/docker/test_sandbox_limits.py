@@ -150,19 +150,21 @@ print(sum(os.times()[2:4]))
         assert float(await said(box, burn)) < 1.2
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("language", ["ruby", "", "python; rm -rf /", "../python"])
 async def test_an_unknown_language_gets_an_answer_that_names_the_known_ones(
-    box: Box, language: str
+    shared_box: Box, language: str
 ) -> None:
-    result = await box.run("1", language)
+    result = await shared_box.run("1", language)
     assert (result.cause, result.exit_code) == ("error", None)
     assert "bash, python" in result.output
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("language", ["python", "Python3", "py", "bash", "sh", "shell"])
-async def test_the_usual_names_of_the_known_languages_work(box: Box, language: str) -> None:
+async def test_the_usual_names_of_the_known_languages_work(shared_box: Box, language: str) -> None:
     code = "echo hello" if "sh" in language else "print('hello')"
-    assert (await box.run(code, language)).output == "hello\n"
+    assert (await shared_box.run(code, language)).output == "hello\n"
 
 
 async def test_exit_codes_and_signals_are_reported_as_a_shell_would(box: Box) -> None:
