@@ -126,19 +126,25 @@ def _known(base_url: str | None, name: str) -> str:
 
 
 def _key(place: Place, environ: Mapping[str, str]) -> Key:
-    """The key of a place. What `[models]` and QUAESTOR_API_KEY name is for the main endpoint."""
+    """The key of a place. What `[models]`, QUAESTOR_API_KEY and, at an address that is no other
+    vendor's, OPENAI_API_KEY name is for the main endpoint."""
     is_models = isinstance(place.keys, ModelSettings)
     configured = configured_key(place.keys, environ) if place.is_main or not is_models else None
     if configured is not None:
         return configured
     names = [OWN_VARIABLE] if place.is_main else []
-    preset = place.preset
-    if preset is not None and _is_at_home(place, preset, environ):
-        names.append(preset.key_env)
-    homes = (str(OPENAI.base_url), environ.get("OPENAI_BASE_URL", ""))
-    if preset is None and any(_same_host(place.base_url, home) for home in homes if home):
+    vendor = place.preset or _vendor(place.base_url)
+    if vendor is not None and _is_at_home(place, vendor, environ):
+        names.append(vendor.key_env)
+    if vendor is None and place.is_main:
         names.append(OPENAI.key_env)
     return key_in(environ, *names) if names else Key("nowhere", None)
+
+
+def _vendor(base_url: str) -> Preset | None:
+    """The vendor whose own host this is."""
+    found = (p for p in PRESETS.values() if not p.is_local and p.base_url)
+    return next((p for p in found if _same_host(base_url, str(p.base_url))), None)
 
 
 def _is_at_home(place: Place, preset: Preset, environ: Mapping[str, str]) -> bool:
@@ -187,7 +193,7 @@ def _named(key: Key, place: Place, environ: Mapping[str, str]) -> str:
     """The place of the key, for the fix of a refused one."""
     if key.value is None and place.is_main and environ.get(OPENAI.key_env):
         return (
-            f"{OWN_VARIABLE} ({OPENAI.key_env} is only sent to api.openai.com and to"
-            " OPENAI_BASE_URL, unless models.api_key_env names it)"
+            f"{OWN_VARIABLE} ({OPENAI.key_env} is not sent to other vendors, unless"
+            " models.api_key_env names it)"
         )
     return key.env or key.place
