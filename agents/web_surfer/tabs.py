@@ -137,6 +137,8 @@ class Tabs:  # no slots: playwright writes an attribute on the owner of a handle
                 self._news.clear()
                 if self.dialog is not None and not await self._wave_through(self.dialog):
                     self._blocked = task
+                    # Its page may close before the dialog is answered; nobody asks then.
+                    task.add_done_callback(lambda done: done.cancelled() or done.exception())
                     return None
                 if self.gate.asking:
                     deadline = time.monotonic() + ACT_SECONDS
