@@ -223,7 +223,8 @@ def knows(_request: Request) -> str:
 def asks_the_coder(request: Request) -> Completion | str:
     """A lead that asks the Coder once and passes on what it says."""
     if request.tools:
-        return "the worker says forty-two"
+        said = json.dumps({"status": "done", "summary": "the worker says forty-two"})
+        return Completion(text="", tool_calls=(ToolCall(id="1", name="report", arguments=said),))
     if "the worker says" in told(request):
         return finish("forty-two")
     return assign(("Coder", "say a number"))

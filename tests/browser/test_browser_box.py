@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -249,8 +250,15 @@ asyncio.run(main())
 """
 
 
-def test_nothing_of_the_box_outlives_a_killed_parent(tmp_path: Path) -> None:
-    environ = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A temporary folder whose path leaves room for a socket's."""
+    with tempfile.TemporaryDirectory(prefix="q-", dir="/tmp") as folder:
+        yield Path(folder)
+
+
+def test_nothing_of_the_box_outlives_a_killed_parent(short: Path) -> None:
+    environ = {**os.environ, "TMPDIR": str(short), "PYTHONPATH": str(ROOT)}
     parent = subprocess.Popen(
         [sys.executable, "-c", LIVES], env=environ, stdout=subprocess.PIPE, text=True
     )
@@ -267,7 +275,7 @@ def test_nothing_of_the_box_outlives_a_killed_parent(tmp_path: Path) -> None:
         ended, _, _ = select.select([handle], [], [], 60)
         os.close(handle)
         assert ended, f"{[name_of(pid) for pid in theirs]} still run"
-    (left,) = tmp_path.glob(f"{PREFIX}*")
+    (left,) = short.glob(f"{PREFIX}*")
     sweeping = "from sandbox.browser_box import private_folder\nwith private_folder(): pass"
     subprocess.run([sys.executable, "-c", sweeping], env=environ, check=True, timeout=60)
     assert not left.exists()

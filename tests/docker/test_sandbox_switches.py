@@ -80,8 +80,7 @@ SWITCHES = (
     ),
     Switch(
         "user of its own",
-        lambda patch: without(patch, "if self.uid is not None:\n            os.setgroups", "if 0:"
-                              "\n            os.setgroups"),
+        lambda patch: without(patch, "            become(self.uid)\n", "            pass\n"),
         "open('/run/sbx/planted', 'w'); print('THROUGH')",
     ),
     Switch(

@@ -92,6 +92,7 @@ def test_an_order_waits_for_approval_and_is_placed_once(tmp_path: Path) -> None:
     home = tmp_path / "home"
     with serve(from_request_policy(policy)) as server, shop() as (host, log):
         options = ["--model", "m", "--base-url", server.base_url, "--allow-host", host]
+        options += ["--no-verify"]
         run = quaestor(home, "run", f"Order 3 at http://{host}/", *options, "--json")
         outcome = json.loads(run.stdout.splitlines()[-1])
         assert (run.returncode, outcome["outcome"]) == (4, "needs_human"), run.stderr
@@ -114,6 +115,7 @@ def test_a_denial_leaves_the_servers_log_unchanged(tmp_path: Path) -> None:
     home = tmp_path / "home"
     with serve(from_request_policy(policy)) as server, shop() as (host, log):
         options = ["--model", "m", "--base-url", server.base_url, "--allow-host", host]
+        options += ["--no-verify"]
         run = quaestor(home, "run", f"Order 3 at http://{host}/", *options, "--on-question", "deny")
         assert (run.returncode, run.stdout.strip()) == (0, "The order was not approved."), (
             run.stderr

@@ -142,8 +142,7 @@ def test_an_endpoint_that_refuses_later_is_4_and_the_run_goes_on_once_it_is_well
     assert done.returncode == 4
     assert "waiting: provider: " in done.stderr
     assert (again.returncode, again.stdout) == (0, "forty-two\n")
-    # The lead twice, the coder once; and once more whether it would rather call a tool in text.
-    assert served == 4
+    assert served == 3
 
 
 def test_what_is_missing_is_5_before_any_call(cli: Cli) -> None:
