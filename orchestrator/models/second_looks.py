@@ -8,6 +8,7 @@ every further request goes through the line that the caller lends, which counts 
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -80,6 +81,8 @@ class SecondLooks:
     without_tools: int = 0
     without_json: int = 0
     reads_marks: bool | None = None
+    # Calls at the same time wait for what the first of them finds out about tools.
+    _doubting: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def check_length(self, estimate: int) -> None:
         """Raise Rejected for a prompt whose head would be dropped."""
@@ -148,15 +151,26 @@ class SecondLooks:
         if reply.tool_calls:
             line.learn(lambda traits: traits.confirming("tools"))
             return answered
-        if reply.finish != "stop" or self.without_tools >= TOOL_DOUBTS:
+        if reply.finish != "stop":
+            return answered
+        async with self._doubting:
+            return await self._doubt_tools(request, answered, line)
+
+    async def _doubt_tools(self, request: Request, answered: Answered, line: Line) -> Answered:
+        """Ask with the tools in the prompt; once, or when that has shown that they are ignored."""
+        if "tools" in line.traits.confirmed:
+            return answered
+        are_ignored = not line.traits.profile.tools
+        if not are_ignored and self.without_tools >= TOOL_DOUBTS:
             return answered
         self.without_tools += 1
         told = await _asked(request, line.traits.without("tools"), line)
-        if told is None or not told.completion.tool_calls:
+        if told is None or not (are_ignored or told.completion.tool_calls):
             return answered
-        line.learn(lambda traits: traits.without("tools"))
-        what = "it takes tools and answers as if it had none"
-        line.note("tools", what, "tools are described in the prompt")
+        if not are_ignored:
+            line.learn(lambda traits: traits.without("tools"))
+            what = "it takes tools and answers as if it had none"
+            line.note("tools", what, "tools are described in the prompt")
         return told
 
     def _look_at_format(self, answered: Answered, line: Line) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Callable
@@ -83,6 +84,14 @@ async def test_tools_that_are_taken_and_ignored_are_described_in_the_prompt(tmp_
     assert first.usage.calls == 2
     assert [(trouble.fault, trouble.lasting) for trouble in first.troubles] == [("tools", True)]
     assert second.troubles == ()
+
+
+async def test_calls_at_the_same_time_all_learn_that_tools_are_ignored() -> None:
+    with serve(from_request_policy(looks), lies=frozenset({"tools"})) as server:
+        model = open_at(server)
+        replies = await asyncio.gather(*(ask(model, tools=(LOOK,)) for _ in range(4)))
+        await model.close()
+    assert all(reply.tool_calls for reply in replies)
 
 
 async def test_prose_from_an_endpoint_whose_tools_work_is_believed() -> None:
