@@ -24,6 +24,7 @@ from tasks.demo.make_material import write_terms as write_pdf
 from tasks.demo.play import MATERIAL, demo_task
 from tasks.demo.policy import policy
 
+SOAK = os.environ.get("SOAK") == "1"
 PART_PAGE = "site/parts/hx-4420.html"
 
 
@@ -109,20 +110,25 @@ def long_catalogue(demo: Demo) -> None:
     demo.write_offers([*filler, *OFFERS])
 
 
-@pytest.mark.parametrize(
-    ("change", "winner"),
-    [
-        (lambda _demo: None, "Ellis Components"),
-        (dearer_ellis, "Brunel Supply"),
-        (smaller_discount, "Brunel Supply"),
-        (corvus_approved, "Corvus Trading"),
-        (shipping_waived_early, "Brunel Supply"),
-        (dearer_shipping, "Brunel Supply"),
-        (dorset_has_it, "Dorset Metals"),
-        (ellis_sold_out, "Brunel Supply"),
-        (long_catalogue, "Ellis Components"),
-    ],
-)
+# One of each source always, all of them with SOAK=1.
+CHANGES: list[tuple[Callable[[Demo], None], str]] = [
+    (dearer_ellis, "Brunel Supply"),
+    (corvus_approved, "Corvus Trading"),
+    (dearer_shipping, "Brunel Supply"),
+    (ellis_sold_out, "Brunel Supply"),
+]
+MORE_CHANGES: list[tuple[Callable[[Demo], None], str]] = [
+    (lambda _demo: None, "Ellis Components"),
+    (smaller_discount, "Brunel Supply"),
+    (shipping_waived_early, "Brunel Supply"),
+    (dorset_has_it, "Dorset Metals"),
+    (long_catalogue, "Ellis Components"),
+]
+if SOAK:
+    CHANGES += MORE_CHANGES
+
+
+@pytest.mark.parametrize(("change", "winner"), CHANGES)
 async def test_a_change_in_any_source_changes_the_answer_as_it_should(
     demo: Demo, change: Callable[[Demo], None], winner: str
 ) -> None:
@@ -204,11 +210,9 @@ async def test_a_demo_run_replays_offline_to_the_same_digest(demo: Demo) -> None
 
 WEAK = {"mode": "text", "tools": False, "vision": False, "system_role": False}
 LYING = {"lies": frozenset({"format", "tools", "vision"}), "keep_last": 4096}
-ENDPOINTS: dict[str, dict[str, object]] = {
-    "text only": WEAK,
-    "lying, keeps the last 4,096 tokens": LYING,
-}
+ENDPOINTS: dict[str, dict[str, object]] = {"lying, keeps the last 4,096 tokens": LYING}
 MORE_ENDPOINTS: dict[str, dict[str, object]] = {
+    "text only": WEAK,
     "strict": {},
     "JSON mode": {"mode": "json"},
     "no tools": {"tools": False},
@@ -217,7 +221,7 @@ MORE_ENDPOINTS: dict[str, dict[str, object]] = {
     "keeps the last 4,096 tokens": {"keep_last": 4096},
     "keeps half of 8,192 tokens": {"keep_last": 8192, "half": True},
 }
-if os.environ.get("SOAK") == "1":
+if SOAK:
     ENDPOINTS |= MORE_ENDPOINTS
 
 
