@@ -24,7 +24,7 @@ from tasks.demo.site import Site, serve_site
 
 HERE = Path(__file__).parent
 RECORDS = 95
-SAMPLE = 5
+SAMPLE = 3
 BRANCHES = 3
 
 

@@ -12,7 +12,7 @@ import pytest
 from harness import Bench
 from noisy import SPOIL, TASK, Noisy, Player, make_files, make_team, measure, right_answer
 
-SEEDS = range(40 if os.environ.get("SOAK") else 5)
+SEEDS = range(40 if os.environ.get("SOAK") else 2)
 WIDE, ONE_BY_ONE = Player(), Player(width=1, direct=False)
 
 
