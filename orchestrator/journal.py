@@ -22,7 +22,7 @@ import sqlalchemy as sql
 from orchestrator.blobs import Blobs
 from orchestrator.canonical import canonical, sha256_of
 from orchestrator.errors import JournalDamaged, UsageError
-from orchestrator.journal_schema import connect, events, inbox, migrate, runs
+from orchestrator.journal_schema import READING, connect, events, inbox, migrate, runs
 from orchestrator.journal_writer import Draft, Writer, chain_hash, translated
 
 Clock = Callable[[], datetime]
@@ -120,13 +120,9 @@ class Journal:
 
     def read(self, run: str, *, after: int = 0) -> list[Record]:
         """The records of a run in commit order."""
-        query = (
-            sql.select(events)
-            .where(events.c.run == run, events.c.seq > after)
-            .order_by(events.c.seq)
-        )
         with self._reading() as connection:
-            return [_record(row) for row in connection.execute(query).mappings()]
+            rows = connection.execute(_records_of(run).where(events.c.seq > after))
+            return [_record(row) for row in rows.mappings()]
 
     def read_kinds(self, kinds: Sequence[str], run_ids: Sequence[str]) -> list[Record]:
         """The records of some kinds over several runs, for listings."""
@@ -171,21 +167,16 @@ class Journal:
                 connection.execute(sql.select(runs.c.owner).where(runs.c.run == run)).scalar()
             )
 
-    def head(self, run: str) -> tuple[int, str]:
-        """The (seq, hash) that the newest record must have."""
-        query = sql.select(runs.c.head_seq, runs.c.head_hash).where(runs.c.run == run)
-        with self._reading() as connection:
-            row = connection.execute(query).one()
-        return int(row.head_seq), str(row.head_hash)
-
     def verify(self, run: str) -> list[Record]:
         """Read a run and check its chain. Raises JournalDamaged naming the first bad record."""
-        records = self.read(run)
+        head = sql.select(runs.c.head_seq, runs.c.head_hash).where(runs.c.run == run)
+        with self._reading() as connection:
+            records = [_record(row) for row in connection.execute(_records_of(run)).mappings()]
+            seq, newest = connection.execute(head).one()
         before = ""
         for expected, record in enumerate(records, start=1):
             _check(record, expected, before)
             before = record.hash
-        seq, newest = self.head(run)
         if (len(records), before) != (seq, newest):
             raise JournalDamaged(
                 f"the journal of run {run} is shortened: {len(records)} records are there, "
@@ -233,8 +224,13 @@ class Journal:
 
     @contextmanager
     def _reading(self) -> Iterator[sql.Connection]:
+        """One snapshot: what other processes write meanwhile stays out of it."""
         with translated(str(self._engine.url)), self._engine.connect() as idle:
-            yield idle.execution_options(reading=True)
+            yield idle.execution_options(**READING[self._engine.dialect.name])
+
+
+def _records_of(run: str) -> sql.Select[Any]:
+    return sql.select(events).where(events.c.run == run).order_by(events.c.seq)
 
 
 def run_digest(entries: Iterable[tuple[str, str, Any]]) -> str:

@@ -6,7 +6,7 @@ Plain SQLAlchemy Core that SQLite and Postgres both understand.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +81,13 @@ def connect(home: Path, url: str | None) -> sql.Engine:
     sql.event.listen(engine, "connect", _prepare_sqlite)
     sql.event.listen(engine, "begin", _begin_immediately)
     return engine
+
+
+# How a connection of each dialect reads several tables as of one moment.
+READING: Mapping[str, dict[str, Any]] = {
+    "sqlite": {"reading": True},
+    "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
+}
 
 
 def migrate(engine: sql.Engine) -> None:

@@ -102,7 +102,7 @@ def write_bundle(
     try:
         with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as bundle:
             bundle.writestr("events.jsonl", lines)
-            bundle.writestr("verify.json", json.dumps(_verification(journal, run, records)))
+            bundle.writestr("verify.json", json.dumps(_verification(run, records)))
             for name in names:
                 bundle.writestr(f"blobs/{name}", journal.blobs.get(name))
     except OSError as error:
@@ -114,14 +114,13 @@ def _line(record: dict[str, object]) -> str:
     return json.dumps(record, separators=(",", ":")) + "\n"
 
 
-def _verification(journal: Journal, run: str, records: list[Record]) -> dict[str, object]:
-    seq, newest = journal.head(run)
+def _verification(run: str, records: list[Record]) -> dict[str, object]:
     digest = run_digest(
         (record.key, record.kind, record.body) for record in records if record.kind not in LIFECYCLE
     )
     return {
         "run": run,
-        "head": {"seq": seq, "hash": newest},
+        "head": {"seq": len(records), "hash": records[-1].hash if records else ""},
         "digest": digest,
         "quaestor": metadata.version("quaestor"),
     }

@@ -152,9 +152,9 @@ def export(journal: Journal, run: str, folder: Path) -> None:
     for name in sorted({*re.findall(r"\b[0-9a-f]{64}\b", lines)}):
         if journal.blobs.has(name):
             (folder / "blobs" / name).write_bytes(journal.blobs.get(name))
-    seq, newest = journal.head(run)
+    head = {"seq": len(records), "hash": records[-1].hash}
     (folder / "events.jsonl").write_text(lines, encoding="utf-8")
-    (folder / "head.json").write_text(canonical({"seq": seq, "hash": newest}), encoding="utf-8")
+    (folder / "head.json").write_text(canonical(head), encoding="utf-8")
 
 
 @contextmanager
