@@ -53,11 +53,10 @@ REPORT = ToolSpec(
         "properties": {
             "status": {"type": "string", "enum": list(STATUSES)},
             "summary": {"type": "string"},
-            "evidence": {"type": "array", "items": {"type": "string"}, "default": []},
-            "as_shown": {"type": "boolean", "default": False},
+            "evidence": {"type": "array", "items": {"type": "string"}},
+            "as_shown": {"type": "boolean"},
         },
         "required": ["status", "summary"],
-        "additionalProperties": False,
     },
 )
 

@@ -21,6 +21,7 @@ from orchestrator.agent import Effect, Json, Observation
 from orchestrator.canonical import sha256_of, storable
 from orchestrator.errors import ToolFailed
 from orchestrator.models.llm import ToolSpec
+from orchestrator.models.schema_words import lean
 
 consent_given: ContextVar[frozenset[str]] = ContextVar("consent_given", default=frozenset())
 """The acts (by `consent_to`) that a person or the policy has allowed for the tool that runs."""
@@ -138,10 +139,8 @@ def _read_signature(function: Callable[..., object]) -> tuple[ToolSpec, type[Bas
         fields[parameter.name] = (parameter.annotation, ... if missing else parameter.default)
     name = function.__name__
     arguments = create_model(name, __config__=ConfigDict(extra="forbid"), **fields)
-    schema = arguments.model_json_schema()
-    schema.pop("title", None)
-    for described in schema.get("properties", {}).values():
-        described.pop("title", None)
+    schema = lean(arguments.model_json_schema())
+    del schema["additionalProperties"]  # what is unknown is refused below, with words
     description = inspect.cleandoc(function.__doc__ or "")
     return ToolSpec(name=name, description=description, parameters=schema), arguments
 

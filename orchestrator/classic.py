@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from orchestrator.canonical import canonical
 from orchestrator.context import attachment_lines, report_block, roster_lines, window_chars
 from orchestrator.events import TaskReceived
 from orchestrator.lead_reply import Reading, as_flag, no_reply, objects_in, plain_name
 from orchestrator.ledger import FactDelta, LeadAssignment, LeadReply, PlanDelta, Reply
 from orchestrator.limits import Limits
 from orchestrator.models.llm import Completion, Message, OutputSchema, Request
+from orchestrator.models.schema_words import as_type, lean
 from orchestrator.policy import Consult, Delegate, Finish, GiveUp, Move, Replan, tried
 from orchestrator.prompt_files import render
 from orchestrator.state import State, Turn
@@ -50,7 +50,7 @@ class ClassicLedger(Reply):
     instruction_or_question: Said
 
 
-SCHEMA = OutputSchema(name="progress_ledger", json_schema=ClassicLedger.model_json_schema())
+SCHEMA = OutputSchema(name="progress_ledger", json_schema=lean(ClassicLedger.model_json_schema()))
 
 
 def next_move(state: State) -> Move:
@@ -135,7 +135,7 @@ def _messages(state: State, turn: Turn, task: TaskReceived) -> list[Message]:
     thread = _thread(state, task)
     if asked == "ledger":
         names = ", ".join(member.name for member in task.roster)
-        schema = canonical(SCHEMA.json_schema)
+        schema = as_type(SCHEMA.json_schema)
         asking = render("classic_ledger", task=task.task, names=names, schema=schema)
         return [*thread, _user(asking)]
     if asked == "final":

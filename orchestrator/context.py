@@ -16,6 +16,7 @@ from orchestrator.canonical import canonical
 from orchestrator.events import TaskReceived
 from orchestrator.ledger import Fact, LeadReply, PlainReply
 from orchestrator.models.llm import Message, OutputSchema, Request
+from orchestrator.models.schema_words import as_type, lean
 from orchestrator.policy import is_without, tried
 from orchestrator.prompt_files import render
 from orchestrator.state import State, Turn
@@ -46,8 +47,8 @@ OUR_TAGS = re.compile(
     r"|instructions?|tools?|tool_call|tool_result|schema)\b",
     re.I,
 )
-SCHEMA = OutputSchema(name="lead_reply", json_schema=LeadReply.model_json_schema())
-PLAIN = OutputSchema(name="lead_reply", json_schema=PlainReply.model_json_schema())
+SCHEMA = OutputSchema(name="lead_reply", json_schema=lean(LeadReply.model_json_schema()))
+PLAIN = OutputSchema(name="lead_reply", json_schema=lean(PlainReply.model_json_schema()))
 """Without the ledgers: who does what next, or the answer."""
 
 
@@ -65,7 +66,7 @@ def conversation(state: State) -> list[Message]:
     """System, task, and every round since the last compaction, up to the newest ask."""
     task = _task(state)
     name = "lead_plain" if is_without(state, "ledger") else "lead"
-    system = render(name, schema=canonical(_schema(state).json_schema))
+    system = render(name, schema=as_type(_schema(state).json_schema))
     messages = [Message(role="system", content=system)]
     opening = [_head(task)]
     turns = state.turns

@@ -17,12 +17,12 @@ from orchestrator import events as ev
 from orchestrator.agent import Evidence
 from orchestrator.basis import atoms, holds
 from orchestrator.calls import call_model
-from orchestrator.canonical import canonical
 from orchestrator.context import fence, one_line, window_chars
 from orchestrator.errors import ModelFault
 from orchestrator.lead_reply import as_flag, objects_in
 from orchestrator.ledger import LeadReply, Reply
 from orchestrator.models.llm import LLM, Message, OutputSchema, Request
+from orchestrator.models.schema_words import as_type, lean
 from orchestrator.prompt_files import render
 from orchestrator.recorder import Recorder
 from orchestrator.state import State, Turn
@@ -54,7 +54,7 @@ class Verdict(Reply):
     unproven: tuple[str, ...] = ()
 
 
-SCHEMA = OutputSchema(name="verdict", json_schema=Verdict.model_json_schema())
+SCHEMA = OutputSchema(name="verdict", json_schema=lean(Verdict.model_json_schema()))
 
 
 async def cast_vote(recorder: Recorder, model: LLM, number: int, ballot: int) -> ev.VoteCast:
@@ -93,7 +93,7 @@ def verification(state: State, shown: dict[str, str], ballot: int) -> Request:
         for name, text in shown.items()
     )
     unclear = [word for vote in turn.votes if vote.verdict == "unclear" for word in vote.words]
-    system = render(PROMPTS[ballot - 1], schema=canonical(SCHEMA.json_schema))
+    system = render(PROMPTS[ballot - 1], schema=as_type(SCHEMA.json_schema))
     user = render(
         "verify_ask",
         task=task.task,

@@ -1,9 +1,9 @@
 """Rewrites a JSON schema for strict decoding, and the reply back.
 
 Strict decoding wants closed objects whose properties are all required. So on the wire an optional
-property is a required one that may be null, and an object of unknown keys is a string of JSON
-text. `from_strict` undoes both; a reply that does not fit is returned as it is, for the reader of
-the reply to judge.
+property is a required one, which may be null where its default says nothing, and an object of
+unknown keys is a string of JSON text. `from_strict` undoes both; a reply that does not fit is
+returned as it is, for the reader of the reply to judge.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from orchestrator.models.llm import JsonSchema
 KEPT = ("type", "enum", "const", "description")
 OPEN_OBJECT = "One JSON object, written as JSON text."
 NULL = {"type": "null"}
+SCALARS = ("string", "integer", "number", "boolean")
 
 
 class _NotStrict(Exception):
@@ -71,7 +72,7 @@ def _node(node: Any) -> JsonSchema:
 def _closed(node: JsonSchema) -> JsonSchema:
     required = node.get("required", ())
     properties = {
-        name: _node(sub) if name in required else _nullable(_node(sub))
+        name: _node(sub) if name in required or _has_default(sub) else _nullable(_node(sub))
         for name, sub in node.get("properties", {}).items()
     }
     return {
@@ -91,7 +92,14 @@ def _nullable(node: JsonSchema) -> JsonSchema:
         return node
     if "anyOf" in node:
         return {**node, "anyOf": [*node["anyOf"], NULL]}
+    if node.get("type") in SCALARS and "enum" not in node and "const" not in node:
+        return {**node, "type": [node["type"], "null"]}
     return {"anyOf": [node, NULL]}
+
+
+def _has_default(node: Any) -> bool:
+    """Whether a value to write is known where there is nothing to say: an empty list, false."""
+    return isinstance(node, dict) and node.get("default") is not None
 
 
 def _allows_null(node: JsonSchema, root: JsonSchema) -> bool:

@@ -12,7 +12,9 @@ from openai_faults import strict_complaint
 from pydantic import BaseModel, ConfigDict
 
 from orchestrator.ledger import LeadReply
+from orchestrator.models.schema_words import as_type, lean
 from orchestrator.models.strict_schema import from_strict, to_strict
+from orchestrator.verifying import Verdict
 
 
 class Leaf(BaseModel):
@@ -73,6 +75,14 @@ def test_strict_decoding_has_nothing_against_our_schemas(model: type[BaseModel])
     assert strict_complaint(strict, ()) is None
 
 
+def test_strict_decoding_is_told_to_write_a_default_rather_than_null() -> None:
+    strict = to_strict(lean(LeadReply.model_json_schema()))
+    assert strict is not None
+    assert strict["properties"]["in_loop"] == {"type": "boolean"}
+    assert strict["properties"]["facts"]["type"] == "array"
+    assert strict["properties"]["reason"] == {"type": ["string", "null"]}
+
+
 def as_a_strict_model_writes(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> Any:
     """Play a strict decoder: every property is there, null if there is nothing to say, and an
     object of unknown keys is JSON text."""
@@ -102,11 +112,11 @@ def test_a_reply_survives_the_way_there_and_back(tree: Tree) -> None:
     schema = Tree.model_json_schema()
     strict = to_strict(schema)
     assert strict is not None
-    # What equals its default is left out, so that the decoder writes null for it.
-    meant = tree.model_dump(mode="json", exclude_defaults=True)
-    written = json.dumps(as_a_strict_model_writes(meant, strict, strict))
-    read = Tree.model_validate_json(from_strict(written, schema))
-    assert read == tree
+    # In full, and with null for what equals its default, as a decoder of loose ways writes it.
+    for meant in (tree.model_dump(mode="json"), tree.model_dump(exclude_defaults=True)):
+        written = json.dumps(as_a_strict_model_writes(meant, strict, strict))
+        read = Tree.model_validate_json(from_strict(written, schema))
+        assert read == tree
 
 
 def test_the_arguments_of_a_direct_tool_call_come_back_as_an_object() -> None:
@@ -149,3 +159,68 @@ def test_what_does_not_fit_is_left_for_its_reader(text: str) -> None:
 )
 def test_what_cannot_be_said_strictly_is_not_said_strictly(schema: dict[str, Any]) -> None:
     assert to_strict(schema) is None
+
+
+def named(node: Any) -> set[str]:
+    """Every word that a schema uses as a key or as the name of another part."""
+    if isinstance(node, dict):
+        return set(node).union(*(named(sub) for sub in node.values()))
+    return set().union(*(named(sub) for sub in node)) if isinstance(node, list) else set()
+
+
+@pytest.mark.parametrize("model", [LeadReply, Verdict, Leaf])
+def test_a_lean_schema_names_each_part_where_it_is_used(model: type[BaseModel]) -> None:
+    schema = model.model_json_schema()
+    made = lean(schema)
+    assert not named(made) & {"title", "$defs", "$ref"}
+    assert len(json.dumps(made)) < 0.8 * len(json.dumps(schema))
+    assert strict_complaint(to_strict(made), ()) is None
+
+
+class Titled(BaseModel):
+    """A property may be called what a schema calls its own parts."""
+
+    title: str
+    description: str | None = None
+    default: list[Leaf] = []
+
+
+def test_properties_keep_their_names_whatever_these_are() -> None:
+    made = lean(Titled.model_json_schema())
+    assert list(made["properties"]) == ["title", "description", "default"]
+    assert made["properties"]["description"] == {"type": "string"}
+    assert as_type(Titled.model_json_schema()).splitlines()[1:3] == [
+        "  title: string",
+        "  description?: string",
+    ]
+
+
+def test_a_type_that_holds_itself_keeps_its_name() -> None:
+    made = lean(Tree.model_json_schema())
+    strict = to_strict(made)
+    assert strict is not None
+    assert strict_complaint(strict, ()) is None
+    told = as_type(Tree.model_json_schema())
+    assert told.splitlines()[-1] == "Tree"
+    assert "children?: Tree[]" in told
+
+
+@pytest.mark.parametrize(
+    ("node", "told"),
+    [
+        ({"type": "integer", "default": 8}, "n?: integer = 8"),
+        ({"type": "boolean", "default": False}, "n?: boolean"),
+        ({"enum": ["a", "b"], "type": "string"}, 'n?: "a" | "b"'),
+        ({"type": "array", "items": {"enum": ["a", "b"]}}, 'n?: ("a" | "b")[]'),
+        ({"type": ["string", "null"]}, "n?: string | null"),
+        ({"anyOf": [{"type": "integer"}, {"type": "null"}], "default": None}, "n?: integer"),
+        ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, "n?: integer | null"),
+        ({"type": "object"}, "n?: object"),
+        ({"type": "array"}, "n?: any[]"),
+        ({"const": 1}, "n?: 1"),
+        (True, "n?: any"),
+        ({}, "n?: any"),
+    ],
+)
+def test_a_type_says_what_a_property_may_be(node: Any, told: str) -> None:
+    assert as_type({"type": "object", "properties": {"n": node}}) == f"{{\n  {told}\n}}"
