@@ -87,6 +87,7 @@ CRASHES: list[tuple[Any, Any]] = [
     ('{"a": null}', '{"a": null}'),
     ('{"a": {"b": 1}}', '{"a": {"b": 1}}'),
     ("{}", "{}"),
+    ('{"a": [], "b": "x"}', '{"a": [], "b": "x"}'),
     ('[{"a": 1}, "x"]', '{"a": 1}'),
     ("9" * 400, "17"),
 ]
@@ -102,9 +103,12 @@ def test_where_the_official_code_crashes_the_score_is_zero(prediction: Any, gold
     assert score_official(prediction, gold).score == 0
 
 
-@pytest.mark.parametrize("prediction", [None, "", "[]", "{}", "null", "NaN", []])
+@pytest.mark.parametrize(
+    "prediction", [None, "", "[]", "{}", "null", "NaN", "nan", [], '[""]', "[[], {}]"]
+)
 def test_a_blank_prediction_is_no_answer(prediction: Any) -> None:
-    assert score_official(prediction, "cat").kind == "no_answer"
+    score = score_official(prediction, "cat")
+    assert (score.kind, score.detail["has_answer"]) == ("no_answer", 0)
 
 
 @pytest.mark.parametrize(

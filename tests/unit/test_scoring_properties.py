@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.benchmark.scorers.lenient import would_accept
-from tasks.benchmark.scorers.registry import PURE
+from tasks.benchmark.scorers.registry import PURE, guarded
+from tasks.benchmark.scorers.score import Score
 
 TRICKY = st.sampled_from(
     ["", "nan", "inf", "-0", "1,234", "1e400", "\ud800", "{'a': 1}", "[1]", "null", "true", "[[]]",
@@ -53,3 +54,11 @@ def test_numbers_and_nesting_beyond_all_bounds_are_judged() -> None:
         for hard in (deep, 10**5000, "9" * 10_000, ["x"] * 20_000, "x " * 50_000):
             assert 0 <= scorer(hard, "17").score <= 1, name
             assert 0 <= scorer("17", hard).score <= 1, name
+
+
+def test_a_rule_that_fails_is_a_grader_error_and_not_a_wrong_answer() -> None:
+    def broken(_prediction: Any, _gold: Any) -> Score:
+        raise RecursionError
+
+    score = guarded(broken)("17", "17")
+    assert (score.score, score.kind) == (0, "grader_error")

@@ -58,9 +58,9 @@ class _Scale:
         if gold is None:
             return unjudged("the gold answer is missing")
         answer = _json_or_text(prediction)
-        if _is_blank(answer):
-            return unanswered()
         try:
+            if _is_blank(answer):
+                return unanswered().model_copy(update={"detail": {"has_answer": 0}})
             wanted, kind = read_gold(gold)
             value = self._compare(_fit(answer, kind), wanted, kind)
         except _Unscorable as reason:
@@ -128,6 +128,8 @@ class _Scale:
         return self._words(got, gold)
 
     def _words(self, answer: Json, wanted: Json) -> float:
+        if isinstance(answer, list) and isinstance(wanted, list) and not (answer or wanted):
+            raise _Unscorable("the official rule cannot compare two empty lists")
         try:
             return _aligned(_bags(answer), _bags(wanted), _f1)
         except TypeError:  # a list with something else than texts in it
@@ -157,9 +159,17 @@ def _json_or_text(prediction: Json) -> Json:
 
 
 def _is_blank(answer: Json) -> bool:
-    if isinstance(answer, float):
-        return math.isnan(answer)
-    return answer is None or (isinstance(answer, str | list | dict) and not answer)
+    """Nothing at all, "nan", or a list of nothing else."""
+    if isinstance(answer, list):
+        return all(map(_is_nothing, answer))
+    number = _number_of(answer)
+    return answer is None or _is_nothing(answer) or (number is not None and math.isnan(number))
+
+
+def _is_nothing(item: Json) -> bool:
+    if isinstance(item, float):
+        return math.isnan(item)
+    return isinstance(item, str | list | dict) and not item
 
 
 def _fit(answer: Json, kind: GoldKind) -> Json:

@@ -7,13 +7,29 @@ among the pure ones, since it has to run code: see `humaneval.py`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import wraps
 
 from orchestrator.errors import UsageError
 from tasks.benchmark.scorers import assistantbench, gaia, graded, plain, webarena
-from tasks.benchmark.scorers.score import Json, Score
+from tasks.benchmark.scorers.score import Json, Score, unjudged
 
 PureScorer = Callable[[Json, Json], Score]
-PURE: Mapping[str, PureScorer] = {
+
+
+def guarded(rule: PureScorer) -> PureScorer:
+    """The rule, which gives a score whatever it is handed."""
+
+    @wraps(rule)
+    def scored(prediction: Json, gold: Json) -> Score:
+        try:
+            return rule(prediction, gold)
+        except Exception as error:  # noqa: BLE001 - one odd pair must not end the scoring of others
+            return unjudged(f"the rule failed: {type(error).__name__}")
+
+    return scored
+
+
+_RULES: Mapping[str, PureScorer] = {
     "gaia/2023": gaia.score_2023,
     "gaia/magentic-one": gaia.score_magentic_one,
     "assistantbench/official": assistantbench.score_official,
@@ -25,6 +41,7 @@ PURE: Mapping[str, PureScorer] = {
     "contains": plain.score_contains,
     "number": plain.score_number,
 }
+PURE: Mapping[str, PureScorer] = {name: guarded(rule) for name, rule in _RULES.items()}
 FUNCTIONAL = "humaneval/functional"
 NAMES = (*PURE, FUNCTIONAL)
 

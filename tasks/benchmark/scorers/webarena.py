@@ -26,8 +26,14 @@ from tasks.benchmark.scorers.score import (
 EITHER = " |OR| "
 IN_PREDICTION = "GOLD in PRED"
 _CHECKS = ("exact_match", "must_include", "fuzzy_match")
-# One token: what stands between blanks, without the marks that a tokenizer splits off.
-_TOKEN = re.compile(r"[^\W_]+(?:[.,:/'_*+=-]+[^\W_]+)*|\S")
+# Where the tokenizer of the rule parts a text, beside its blanks: marks, but a comma or colon
+# only when no digit follows, then apostrophes around a word, then the period that ends it all.
+_MARKS = re.compile(
+    r"\.{2,}|--|\'\'|[;@#$%&?!*\[\](){}<>\"`\u00ab\u00bb\u2012-\u2015\u2018-\u201e]|[:,](?!\d)"
+)
+_OPENING = re.compile(r"(?<!\w)'(?!(?:re|ve|ll|[mtsdn])\b)(?=\w)")
+_CLOSING = re.compile(r"(?<=[^'\s])'(?:s|m|d|ll|re|ve)?(?=\s|$)")
+_LAST_PERIOD = re.compile(r"(?<=[^.])\.(?=[\])}>\"'\u00bb\u201d\u2019 ]*$)")
 
 Fuzzy = Callable[[str, str], bool]
 """A judge's verdict on (reference, answer)."""
@@ -131,8 +137,17 @@ def _holds(answer: str, phrase: str, *, alone: bool) -> bool:
     """A substring; but a single phrase of one character must be a word of its own."""
     wanted = _clean(phrase)
     if alone and len(wanted) == 1:
-        return wanted in _TOKEN.findall(answer)
+        return wanted in _tokens(answer)
     return wanted in answer
+
+
+def _tokens(text: str) -> list[str]:
+    text = _LAST_PERIOD.sub(" .", _OPENING.sub("' ", text))
+    return _CLOSING.sub(lambda found: f" {found[0]}", _MARKS.sub(_apart, text)).split()
+
+
+def _apart(found: re.Match[str]) -> str:
+    return f" {found[0]} "
 
 
 def _clean(text: str) -> str:
@@ -161,4 +176,4 @@ def _pooled(references: list[str]) -> tuple[list[str], dict[str, set[str]]]:
 def _parts(address: str) -> tuple[str, dict[str, list[str]]]:
     """Host with path, and the query; scheme and fragment do not count."""
     read = urlparse(address.rstrip("/"))
-    return (read.netloc + read.path).rstrip("/"), parse_qs(read.query)
+    return read.netloc + read.path, parse_qs(read.query)
