@@ -25,6 +25,8 @@ CHARS_PER_TOKEN = 4
 DIGEST_CHARS = 1_800
 """Measured on public runs: metadata out, then 1,800 characters from the top keep 95 % of the
 facts that the lead goes on to use."""
+PASSED_ON_CHARS = 600
+"""Of a report that another agent went on with: the report of that one follows."""
 WORDS_CHARS = 1_200
 DEFAULT_WINDOW = 64_000
 COMPACT_AT = 0.55
@@ -42,6 +44,8 @@ METADATA = re.compile(
     r'|^\{"@context"[^\n]*\}[ \t]*$',
     re.I | re.M | re.S,
 )
+INNER_FENCE = re.compile(r'^</?untrusted(?: source="[^"]*")?>(?:\n|\Z)', re.M)
+"""Around what a tool has shown, where this is the report: the report has a fence of its own."""
 OUR_TAGS = re.compile(
     r"<(\s*/?\s*)(untrusted|report|task|answer|attachments|roster|earlier|ledger|facts|note|ask"
     r"|instructions?|tools?|tool_call|tool_result|schema)\b",
@@ -190,11 +194,21 @@ def _earlier(task: TaskReceived) -> str:
 def _reports(state: State, turn: Turn | None) -> list[str]:
     if turn is None:
         return []
-    limit = _room(state) // max(1, len(turn.assignments))
+    limit = min(DIGEST_CHARS, _room(state) // max(1, len(turn.assignments)))
+    passed_on = _passed_on(turn)
     return [
-        report_block(state, work, report, min(DIGEST_CHARS, limit))
+        report_block(
+            state, work, report, min(limit, PASSED_ON_CHARS) if work.id in passed_on else limit
+        )
         for work, report in turn.ordered_reports()
     ]
+
+
+def _passed_on(turn: Turn) -> set[str]:
+    """The assignments whose reports another agent has waited for, and made something of."""
+    done = {work.id for work, report in turn.ordered_reports() if report.status == "done"}
+    given = turn.reply.assignments if turn.reply else ()
+    return {name for work in given if work.id in done for name in work.after}
 
 
 def _room(state: State) -> int:
@@ -203,7 +217,8 @@ def _room(state: State) -> int:
 
 def report_block(state: State, work: Assignment, report: Report, limit: int) -> str:
     """A report as the lead sees it, cut to so many characters."""
-    cut = digest(report.summary, f"{work.instruction} {_task(state).task}", limit)
+    said = INNER_FENCE.sub("", report.summary).strip()
+    cut = digest(said, f"{work.instruction} {_task(state).task}", limit)
     lines = [f'<report assignment="{work.id}" agent="{work.agent}" status="{report.status}">']
     withheld = work.path in state.withheld
     lines.append(WITHHELD if withheld else fence(cut, work.agent))
