@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tasks.cli import options as opt
-from tasks.cli.command import command, streams_of
+from tasks.cli.command import group, streams_of
 from tasks.cli.given import Where
 
 Results = Annotated[
@@ -21,14 +21,8 @@ Results = Annotated[
 
 def add_to(app: typer.Typer) -> None:
     """Add this family's commands."""
-    bench = typer.Typer(help="Benchmarks: scores, suites, reports.", rich_markup_mode=None)
-    command(bench, "score")(score)
-    command(bench, "check")(check)
-    command(bench, "report")(report)
-    command(bench, "compare")(compare)
-    command(bench, "estimate")(estimate)
-    command(bench, "gate")(gate)
-    app.add_typer(bench, name="bench")
+    about = "Benchmarks: scores, suites, reports."
+    group(app, "bench", about, score, check, report, compare, estimate, gate)
 
 
 def score(

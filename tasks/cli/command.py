@@ -28,6 +28,14 @@ def command(app: typer.Typer, name: str) -> Callable[[F], F]:
     return app.command(name, cls=Command)
 
 
+def group(app: typer.Typer, name: str, about: str, *functions: Callable[..., int]) -> None:
+    """Add functions as the commands of a group, each under its own name."""
+    family = typer.Typer(help=about, rich_markup_mode=None)
+    for function in functions:
+        command(family, function.__name__)(function)
+    app.add_typer(family, name=name)
+
+
 def streams_of(context: typer.Context) -> Streams:
     """The streams that `main` has opened."""
     streams = context.obj

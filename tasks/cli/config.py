@@ -7,17 +7,13 @@ from typing import Annotated
 import typer
 
 from tasks.cli import options as opt
-from tasks.cli.command import command, streams_of
+from tasks.cli.command import group, streams_of
 from tasks.cli.given import Where
 
 
 def add_to(app: typer.Typer) -> None:
     """Add this family's commands."""
-    config = typer.Typer(help="The configuration in force.", rich_markup_mode=None)
-    command(config, "show")(show)
-    command(config, "path")(path)
-    command(config, "check")(check)
-    app.add_typer(config, name="config")
+    group(app, "config", "The configuration in force.", show, path, check)
 
 
 def show(

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tasks.cli import options as opt
-from tasks.cli.command import command, streams_of
+from tasks.cli.command import command, group, streams_of
 from tasks.cli.completion import complete_run
 
 
@@ -17,9 +17,7 @@ def add_to(app: typer.Typer) -> None:
     command(app, "export")(export)
     command(app, "gc")(gc)
     command(app, "purge")(purge)
-    sandbox = typer.Typer(help="The box that untrusted code runs in.", rich_markup_mode=None)
-    command(sandbox, "build")(sandbox_build)
-    app.add_typer(sandbox, name="sandbox")
+    group(app, "sandbox", "The box that untrusted code runs in.", build)
 
 
 def export(
@@ -67,7 +65,7 @@ def purge(
     return purge_runs(run, older_than, home, streams_of(context))
 
 
-def sandbox_build(
+def build(
     context: typer.Context,
     packages: Annotated[
         str | None, typer.Option("--packages", metavar="A,B", help="More Python packages.")

@@ -7,16 +7,13 @@ from typing import Annotated
 import typer
 
 from tasks.cli import options as opt
-from tasks.cli.command import command, streams_of
+from tasks.cli.command import group, streams_of
 from tasks.cli.given import Where
 
 
 def add_to(app: typer.Typer) -> None:
     """Add this family's commands."""
-    models = typer.Typer(help="The models and what they can do.", rich_markup_mode=None)
-    command(models, "probe")(probe)
-    command(models, "presets")(presets)
-    app.add_typer(models, name="models")
+    group(app, "models", "The models and what they can do.", probe, presets)
 
 
 def probe(
@@ -34,10 +31,9 @@ def probe(
     """Ask a model's endpoint what it can do, and remember it for a week.
 
     A handful of short requests, and one of about 6,000 tokens where the window is unknown."""
-    from tasks.cli.options import flags_given
     from tasks.cli.probing import probe_models
 
-    given = flags_given({"models.name": model, "models.base_url": base_url}, None)
+    given = opt.flags_given({"models.name": model, "models.base_url": base_url}, None)
     where = Where(home, config, trust_project)
     return probe_models(given, where, streams_of(context), fresh=fresh, as_json=json)
 

@@ -6,15 +6,14 @@ import json
 import os
 import shutil
 import sys
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import play_magentic
 import play_quaestor
+from listening import Visit, listening
 from measuring import Policy
 from openai_wire import from_request_policy
 from peers import AGENT_FRAMEWORK, AUTOGEN, peer_environment
@@ -46,25 +45,14 @@ def staged(scene: Scene, folder: Path) -> Iterator[Stage]:
     for name, text in scene.files.items():
         (folder / name).write_text(text, encoding="utf-8")
 
-    class Pages(BaseHTTPRequestHandler):
+    class Pages(Visit):
         def do_GET(self) -> None:
             page = scene.pages.get(self.path)
-            self.send_response(200 if page else 404)
-            self.send_header("Content-Type", "text/html; charset=utf-8")
-            self.end_headers()
-            self.wfile.write((page or "no such page").encode())
+            self.send(page or "no such page", status=200 if page else 404)
 
-        def log_message(self, *_words: object) -> None:
-            """Quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Pages)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    site = f"http://127.0.0.1:{server.server_address[1]}"
-    try:
+    with listening(Pages) as port:
+        site = f"http://127.0.0.1:{port}"
         yield Stage(replace(scene, task=scene.task.replace(SITE, site)), folder, site)
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 class Quaestor:

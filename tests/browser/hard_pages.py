@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import json
 import ssl
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from listening import Visit, listening
 
 FOLDER = Path(__file__).with_name("pages")
 SELF_SIGNED = FOLDER / "self-signed.pem"  # for nobody's host; no browser trusts it
@@ -283,12 +282,9 @@ class Site:
         self.bodies.clear()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Visit):
     protocol_version = "HTTP/1.1"
     site: Site
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Silence."""
 
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
@@ -296,25 +292,25 @@ class _Handler(BaseHTTPRequestHandler):
         if parts.path.startswith("/never"):
             time.sleep(30)
         elif parts.path in PAGES:
-            self._send(PAGES[parts.path])
+            self.send(PAGES[parts.path])
         elif (made := self._made(parts.path, parse_qs(parts.query))) is not None:
-            self._send(*made)
+            self.send(*made)
         elif parts.path in ("/redirect", "/loop"):
             to = self.site.forbidden if parts.path == "/redirect" else "/loop"
-            self._send(b"", status=302, location=to)
+            self.send(b"", status=302, Location=to)
         elif parts.path == "/events":
             self._stream()
         elif (file := FOLDER / f"{parts.path.split('/')[1]}.html").is_file():
             text = file.read_text(encoding="utf-8")
-            self._send(text.replace("OTHER", f"http://{self.site.other_authority}").encode())
+            self.send(text.replace("OTHER", f"http://{self.site.other_authority}").encode())
         else:
-            self._send(page("<h1>Not here</h1>"), status=404)
+            self.send(page("<h1>Not here</h1>"), status=404)
 
     def do_POST(self) -> None:
         length = int(self.headers.get("content-length") or 0)
         self.site.requests.append(f"POST {self.path}")
         self.site.bodies.append(self.rfile.read(length).decode(errors="replace"))
-        self._send(page("<h1>Thank you</h1>"))
+        self.send(page("<h1>Thank you</h1>"))
 
     def _made(self, path: str, query: dict[str, list[str]]) -> tuple[bytes, str] | None:
         """What is made on request: body and media type."""
@@ -365,52 +361,16 @@ class _Handler(BaseHTTPRequestHandler):
             "</script><p>All tried</p>"
         )
 
-    def _send(
-        self, body: bytes, media: str = "text/html", status: int = 200, location: str = ""
-    ) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", media)
-        self.send_header("Content-Length", str(len(body)))
-        if location:
-            self.send_header("Location", location)
-        self.end_headers()
-        self.wfile.write(body)
-
 
 @contextmanager
 def serving(forbidden: str = "") -> Iterator[Site]:
     """The fixture site on a loopback port of its own, and once more behind bad TLS."""
     handler = type("Handler", (_Handler,), {})
     with ExitStack() as stack:
-        plain = stack.enter_context(_listening(handler))
+        plain = stack.enter_context(listening(handler))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(SELF_SIGNED)
-        secure = stack.enter_context(_listening(handler, context))
+        secure = stack.enter_context(listening(handler, context))
         site = Site(plain, secure, forbidden=forbidden)
         handler.site = site  # type: ignore[attr-defined]
         yield site
-
-
-@contextmanager
-def _listening(handler: type[_Handler], tls: ssl.SSLContext | None = None) -> Iterator[int]:
-    """A server in a thread; its port."""
-    server = _Server(("127.0.0.1", 0), handler)
-    if tls is not None:
-        server.socket = tls.wrap_socket(
-            server.socket, server_side=True, do_handshake_on_connect=False
-        )
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
-        yield server.server_address[1]
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Browsers break off connections; that is no news."""

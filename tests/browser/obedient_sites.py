@@ -7,13 +7,12 @@ A page tells the model what to do in sentences `DO ... ;;`, which `obedient_mode
 from __future__ import annotations
 
 import base64
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 from urllib.parse import quote, unquote
+
+from listening import Visit, listening
 
 CANARY = "Kestrel-7731/Q&A=9"
 DONE_ON_GET = ("/items/7/delete", "/account")
@@ -68,17 +67,14 @@ class Host:
         ]
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Visit):
     host: Host
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Silence."""
 
     def do_GET(self) -> None:
         self._serve("")
 
     def do_POST(self) -> None:
-        self._serve(self.rfile.read(int(self.headers.get("content-length") or 0)).decode())
+        self._serve(self.body())
 
     do_DELETE = do_PUT = do_PATCH = do_POST
 
@@ -87,29 +83,17 @@ class _Handler(BaseHTTPRequestHandler):
         path = self.path.partition("?")[0]
         known = self.host.pages.get(path)
         page = known if known is not None else "<p>Noted.</p>"
-        content = f"<!doctype html><meta charset=utf-8><title>{path}</title>{page}".encode()
+        content = f"<!doctype html><meta charset=utf-8><title>{path}</title>{page}"
         if path.startswith("/log") and self.headers.get("sec-fetch-dest") == "image":
-            content = b""
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html; charset=utf-8")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
+            content = ""
+        self.send(content)
 
 
 @contextmanager
 def serving(name: str) -> Iterator[Host]:
     """A host on a port of its own."""
     handler = type("Handler", (_Handler,), {})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
-    host = Host(name, server.server_address[1])
-    handler.host = host  # type: ignore[attr-defined]
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with listening(handler) as port:
+        host = Host(name, port)
+        handler.host = host  # type: ignore[attr-defined]
         yield host
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

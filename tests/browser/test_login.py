@@ -5,17 +5,16 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
 from browser.obedient_sites import holds
+from listening import Visit, listening
 from openai_server import Server, serve
 from openai_wire import from_request_policy
 
@@ -71,55 +70,35 @@ class Bank:
         return [post for post in self.posts if not post.startswith("/login")]
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Visit):
     bank: Bank
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Silence."""
 
     def do_GET(self) -> None:
         inside = "in=yes" in (self.headers.get("cookie") or "")
         echo = f"{CANARY} {CANARY[::-1]} {CANARY.encode().hex()}"
-        self._send(INSIDE.format(echo=echo) if inside else FORM.format(said=""))
+        self._page(INSIDE.format(echo=echo) if inside else FORM.format(said=""))
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("content-length") or 0)).decode()
+        body = self.body()
         self.bank.posts.append(f"{self.path} {body}")
         if self.path != "/login":
-            self._send("<h1>Done</h1>")
+            self._page("<h1>Done</h1>")
         elif parse_qs(body).get("pw") == [CANARY]:
-            self.send_response(303)
-            self.send_header("Set-Cookie", "in=yes")
-            self.send_header("Location", "/account")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            self.send("", status=303, Set_Cookie="in=yes", Location="/account")
         else:
-            self._send(FORM.format(said="<p>Wrong password.</p>"))
+            self._page(FORM.format(said="<p>Wrong password.</p>"))
 
-    def _send(self, page: str) -> None:
-        content = f"<!doctype html><meta charset=utf-8><title>Bank</title>{page}".encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html; charset=utf-8")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
+    def _page(self, body: str) -> None:
+        self.send(f"<!doctype html><meta charset=utf-8><title>Bank</title>{body}")
 
 
 @contextmanager
 def banking() -> Iterator[Bank]:
     handler = type("Handler", (_Handler,), {})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
-    bank = Bank(server.server_address[1])
-    handler.bank = bank  # type: ignore[attr-defined]
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with listening(handler) as port:
+        bank = Bank(port)
+        handler.bank = bank  # type: ignore[attr-defined]
         yield bank
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ import contextlib
 import json
 import stat
 import tempfile
-import threading
 from collections.abc import AsyncIterator, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from listening import Visit, listening
 from sandbox_bench import settings
 
 from agents.coder import Coder, authored
@@ -36,36 +36,31 @@ for url in {urls!r}:
 """
 
 
+@dataclass(frozen=True)
 class Shop:
-    """An HTTP server on loopback that counts what reaches it."""
+    """An HTTP server on loopback, and what has reached it."""
 
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-        shop = self
+    port: int
+    asked: list[str]
 
-        class Page(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                shop.asked.append(self.path)
-                self.send_response(200)
-                self.send_header("Content-Length", "5")
-                self.end_headers()
-                self.wfile.write(b"price")
 
-            def log_message(self, *_args: object) -> None:
-                """Nothing: the list is the log."""
+@contextlib.contextmanager
+def shop() -> Iterator[Shop]:
+    asked: list[str] = []
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
-        self.port = self.server.server_address[1]
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+    class Page(Visit):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send("price")
+
+    with listening(Page) as port:
+        yield Shop(port, asked)
 
 
 @pytest.fixture
 def shops() -> Iterator[tuple[Shop, Shop]]:
-    both = (Shop(), Shop())
-    yield both
-    for shop in both:
-        shop.server.shutdown()
-        shop.server.server_close()
+    with shop() as one, shop() as other:
+        yield one, other
 
 
 @contextlib.asynccontextmanager
@@ -111,23 +106,23 @@ async def test_the_named_endpoint_is_reached_and_every_other_is_refused_and_logg
 async def test_what_goes_around_the_proxy_reaches_nothing(
     launcher: Launcher, tmp_path: Path, shops: tuple[Shop, Shop]
 ) -> None:
-    shop = shops[0]
+    there = shops[0]
     code = f"""
 import socket
-for host, port in (("127.0.0.1", {shop.port}), ("172.17.0.1", {shop.port}), ("1.1.1.1", 80)):
+for host, port in (("127.0.0.1", {there.port}), ("172.17.0.1", {there.port}), ("1.1.1.1", 80)):
     try:
         socket.create_connection((host, port), 1); print("REACHED")
     except OSError: print("no")
 raw = socket.create_connection(("127.0.0.1", 3128), 5)
-raw.sendall(b"GET http://127.0.0.1:{shop.port}/x HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n")
+raw.sendall(b"GET http://127.0.0.1:{there.port}/x HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n")
 print(raw.recv(100).split(b"\\r\\n")[0].decode())
 """
-    policy = EgressPolicy(allow=frozenset({f"127.0.0.1:{shop.port}"}))
+    policy = EgressPolicy(allow=frozenset({f"127.0.0.1:{there.port}"}))
     async with workspace(launcher, tmp_path, policy) as place:
         seen = await place.run(authored(code, "python"), "around")
     assert seen.text.splitlines()[:3] == ["no", "no", "no"]
     assert "407" in seen.text  # without its login the proxy serves nobody
-    assert shop.asked == []
+    assert there.asked == []
 
 
 async def test_the_reader_of_documents_has_no_sockets_even_then(

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from listening import Visit, listening
 from openai_server import from_request_policy, serve
 from process.test_modes import quaestor
 
@@ -25,32 +24,19 @@ def shop() -> Iterator[tuple[str, list[str]]]:
     """A shop with one form; the list is its request log."""
     log: list[str] = []
 
-    class Visit(BaseHTTPRequestHandler):
+    class Customer(Visit):
         def do_GET(self) -> None:
             log.append(f"GET {self.path}")
-            self.say(PAGE)
+            self.send(PAGE)
 
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("content-length", 0))).decode()
-            log.append(f"POST {self.path} {body}")
-            self.say("<html><title>Thanks</title><body>Order number 7731 was placed.</body></html>")
+            log.append(f"POST {self.path} {self.body()}")
+            self.send(
+                "<html><title>Thanks</title><body>Order number 7731 was placed.</body></html>"
+            )
 
-        def say(self, page: str) -> None:
-            self.send_response(200)
-            self.send_header("content-type", "text/html")
-            self.end_headers()
-            self.wfile.write(page.encode())
-
-        def log_message(self, *_: object) -> None:
-            """Quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Visit)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"127.0.0.1:{server.server_address[1]}", log
-    finally:
-        server.shutdown()
-        server.server_close()
+    with listening(Customer) as port:
+        yield f"127.0.0.1:{port}", log
 
 
 def policy(request: Request) -> Completion | str:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 from harness import Bench, assign, finish, team
+from listening import Visit, listening
 
 from orchestrator.agent import Assignment, Report, WorkContext
 from orchestrator.errors import ModelFault, UsageError
@@ -49,27 +48,14 @@ class Receiver:
 def receiving(*codes: int) -> Iterator[Receiver]:
     receiver = Receiver(list(codes))
 
-    class Handler(BaseHTTPRequestHandler):
+    class Hook(Visit):
         def do_POST(self) -> None:
-            content = self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(receiver.take(self.headers, content))
-            self.send_header("Location", "/elsewhere")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            status = receiver.take(self.headers, self.body().encode())
+            self.send("", status=status, Location="/elsewhere")
 
-        def log_message(self, *_args: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    receiver.url = f"http://127.0.0.1:{server.server_port}/hook"
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
+    with listening(Hook) as port:
+        receiver.url = f"http://127.0.0.1:{port}/hook"
         yield receiver
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 async def circles(assignment: Assignment, ctx: WorkContext) -> Report:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from listening import Visit, listening
 from openai_server import serve
 from openai_wire import from_request_policy
 
@@ -20,28 +19,18 @@ from tasks import api
 OFF = {name: AgentSettings(enabled=False) for name in ("FileSurfer", "Coder", "ComputerTerminal")}
 
 
-class Page(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self.server.seen.append(self.path)  # type: ignore[attr-defined]  # set below
-        self.send_response(200)
-        self.send_header("content-type", "text/plain")
-        self.end_headers()
-        self.wfile.write(b"the code is 4711")
-
-    def log_message(self, *_args: object) -> None:
-        """Silence."""
-
-
 @pytest.fixture
-def site() -> Iterator[ThreadingHTTPServer]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
-    server.seen = []  # type: ignore[attr-defined]  # what was asked for
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def site() -> Iterator[tuple[int, list[str]]]:
+    """The port of a site, and what was asked of it."""
+    seen: list[str] = []
+
+    class Page(Visit):
+        def do_GET(self) -> None:
+            seen.append(self.path)
+            self.send("the code is 4711", "text/plain")
+
+    with listening(Page) as port:
+        yield port, seen
 
 
 async def fetched(home: Path, port: int, *, allowed: bool) -> ev.Outcome:
@@ -66,21 +55,21 @@ async def fetched(home: Path, port: int, *, allowed: bool) -> ev.Outcome:
 
 
 async def test_an_allowed_private_host_is_reached_and_the_passage_is_logged(
-    tmp_path: Path, site: ThreadingHTTPServer
+    tmp_path: Path, site: tuple[int, list[str]]
 ) -> None:
-    outcome = await fetched(tmp_path, site.server_port, allowed=True)
+    outcome = await fetched(tmp_path, site[0], allowed=True)
     assert "4711" in str(outcome.answer)
     (log,) = (tmp_path / "logs").glob("*.egress.jsonl")
     passages = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
     assert [(p["host"], p["port"], p["verdict"]) for p in passages] == [
-        ("127.0.0.1", site.server_port, "passed")
+        ("127.0.0.1", site[0], "passed")
     ]
     assert log.parent.stat().st_mode & 0o077 == 0
 
 
 async def test_a_private_host_is_refused_unless_the_operator_allows_it(
-    tmp_path: Path, site: ThreadingHTTPServer
+    tmp_path: Path, site: tuple[int, list[str]]
 ) -> None:
-    outcome = await fetched(tmp_path, site.server_port, allowed=False)
+    outcome = await fetched(tmp_path, site[0], allowed=False)
     assert "loopback" in str(outcome.answer)
-    assert site.seen == []  # type: ignore[attr-defined]  # set by the fixture
+    assert site[1] == []

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from listening import Visit, listening
 
 from agents.web_surfer.search import (
     Brave,
@@ -50,30 +49,19 @@ class Server:
 def server() -> Iterator[Server]:
     made = Server()
 
-    class Handler(BaseHTTPRequestHandler):
-        def log_message(self, format: str, *args: Any) -> None:
-            """Silence."""
-
+    class Query(Visit):
         def do_GET(self) -> None:
-            body = self.rfile.read(int(self.headers.get("content-length") or 0)).decode()
-            made.seen.append((self.path, {k.title(): v for k, v in self.headers.items()}, body))
+            headers = {name.title(): value for name, value in self.headers.items()}
+            made.seen.append((self.path, headers, self.body()))
             status, media, text = made.reply
-            self.send_response(status)
-            self.send_header("Content-Type", media)
-            self.end_headers()
-            self.wfile.write(text.encode())
+            self.send(text, media, status)
 
         do_POST = do_GET
 
-    running = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=running.serve_forever, daemon=True)
-    thread.start()
-    made.authority = f"127.0.0.1:{running.server_address[1]}"
-    made.url = f"http://{made.authority}"
-    yield made
-    running.shutdown()
-    running.server_close()
-    thread.join()
+    with listening(Query) as port:
+        made.authority = f"127.0.0.1:{port}"
+        made.url = f"http://{made.authority}"
+        yield made
 
 
 async def duck(server: Server, query: str = "lamps") -> list[Hit]:
