@@ -30,7 +30,7 @@ FETCH = """
 import sys, urllib.request
 for url in {urls!r}:
     try:
-        print(urllib.request.urlopen(url, timeout=10).read().decode())
+        print(urllib.request.urlopen(url, timeout=60).read().decode())
     except Exception as error:
         print("NO", error)
 """
