@@ -18,6 +18,8 @@ Effect = Literal["idempotent", "ambiguous"]
 SourceKind = Literal["url", "path", "tool", "human"]
 Approvals = Literal["ask-all", "ask-risky", "deny-risky", "allow-all"]
 ReportStatus = Literal["done", "failed", "blocked", "needs_human"]
+Obstacle = Literal["", "captcha", "login_wall", "paywall", "consent_banner", "error_page"]
+"""What stands between a reader and a page."""
 CODE_OUTPUT = "code output"
 """How the locator of what a program has printed begins."""
 Json = Any
@@ -115,7 +117,8 @@ class Assignment(Frozen):
 
 class Report(Frozen):
     """What an agent hands back: one per assignment. `trace` holds a hash per tool call over
-    (tool, arguments, page, result), for the loop detector."""
+    (tool, arguments, page, result), for the loop detector. `obstacle` is what the last page of the
+    work was instead of what was looked for."""
 
     status: ReportStatus
     summary: str
@@ -123,6 +126,7 @@ class Report(Frozen):
     artifacts: tuple[Artifact, ...] = ()
     code: CodeArtifact | None = None
     trace: tuple[str, ...] = ()
+    obstacle: Obstacle = ""
 
 
 class Question(Frozen):

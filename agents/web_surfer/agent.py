@@ -25,7 +25,15 @@ from agents.web_surfer.secrets import Vault
 from agents.web_surfer.surfer import WebSurfer
 from agents.web_surfer.text import one_line
 from agents.workspace import Workspace
-from orchestrator.agent import Artifact, Assignment, Json, Observation, Report, WorkContext
+from orchestrator.agent import (
+    Artifact,
+    Assignment,
+    Json,
+    Observation,
+    Obstacle,
+    Report,
+    WorkContext,
+)
 from orchestrator.blobs import Blobs
 from orchestrator.errors import NeedsApproval, ToolFailed
 from orchestrator.prompt_files import render
@@ -143,7 +151,7 @@ class _Branch:
     agent: WebSurferAgent
     name: str
     saved: list[Artifact] = field(default_factory=list)
-    walls: list[tuple[str, str]] = field(default_factory=list)
+    walls: list[tuple[str, Obstacle]] = field(default_factory=list)
     recalled: Observation | None = None
     surfer: WebSurfer | None = None
     sees: bool = False
@@ -225,16 +233,16 @@ class _Branch:
         return replace(ports, sees=self.sees, room=self.room)
 
 
-def judged(report: Report, walls: Sequence[tuple[str, str]]) -> Report:
-    """A report of success that rests on nothing but walls is none: the type of the last one and
-    its page are the reason."""
-    if report.status != "done" or not walls:
+def judged(report: Report, walls: Sequence[tuple[str, Obstacle]]) -> Report:
+    """The report with what the last page was instead of what was looked for. A report of success
+    that rests on nothing but walls is none."""
+    if not walls or not walls[-1][1]:
         return report
     url, last = walls[-1]
-    if not last:
-        return report
-    if all(wall for _url, wall in walls):
+    if report.status == "done" and all(wall for _url, wall in walls):
         summary = f"[blocked: {last} at {one_line(url)}] {report.summary}"
-        return report.model_copy(update={"status": "blocked", "summary": summary})
-    said = f"{report.summary}\n[the last page was in the way: {last} at {one_line(url)}]"
-    return report.model_copy(update={"summary": said})
+        found = {"status": "blocked", "summary": summary, "obstacle": last}
+    else:
+        summary = f"{report.summary}\n[the last page was in the way: {last} at {one_line(url)}]"
+        found = {"summary": summary, "obstacle": last}
+    return report.model_copy(update=found)

@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
-PageKind = Literal["", "captcha", "login_wall", "paywall", "consent_banner", "error_page"]
+from orchestrator.agent import Obstacle
+
 SHORT = 900
 TEASER = 3_500
 # fmt: off
@@ -123,7 +124,7 @@ class Signs:
 class Wall:
     """What is in the way, and how it was recognised."""
 
-    kind: PageKind
+    kind: Obstacle
     why: str
 
 
