@@ -60,12 +60,14 @@ class ProviderSettings(KeySettings):
 class WebSettings(Frozen):
     """What the browser may reach, who searches, and whether Chromium runs in a box (`auto`: where
     one can be made). Hosts are HOST or HOST:PORT. `tell_hosts` may be told what a run has read in
-    files or behind a login."""
+    files or behind a login; `closed_places` (HOST with all below it, or HOST/PATH) are never looked
+    at."""
 
     enabled: bool = True
     allow_hosts: tuple[str, ...] = ()
     only_hosts: tuple[str, ...] = ()
     tell_hosts: tuple[str, ...] = ()
+    closed_places: tuple[str, ...] = ()
     search: SearchProvider = "duckduckgo"
     search_url: str | None = None
     search_key_env: str | None = None

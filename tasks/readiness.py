@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from agents.web_surfer.closing import closed_hosts
 from orchestrator.errors import NotReady, UsageError
 from orchestrator.models.endpoint import Endpoint
 from orchestrator.models.llm import Usage
@@ -68,7 +69,11 @@ def _check_price(endpoint: Endpoint) -> None:
 def check_hosts(settings: Settings) -> None:
     """Raise UsageError for a host that is not one."""
     web = settings.web
-    EgressPolicy(allow=frozenset(web.allow_hosts), only_hosts=frozenset(web.only_hosts))
+    EgressPolicy(
+        allow=frozenset(web.allow_hosts),
+        only_hosts=frozenset(web.only_hosts),
+        closed_hosts=closed_hosts(web.closed_places),
+    )
 
 
 def check_team(settings: Settings) -> None:

@@ -16,6 +16,7 @@ from agents.computer_terminal import ComputerTerminal
 from agents.open_box import WayOut
 from agents.roster import Parts, assemble
 from agents.web_surfer.agent import WebParts
+from agents.web_surfer.closing import closed_hosts
 from agents.workspace import Workspace
 from orchestrator.agent import Agent, Artifact
 from orchestrator.blobs import Blobs
@@ -145,7 +146,8 @@ def _way_out(settings: Settings, run: str) -> WayOut | None:
     if not hosts:
         return None
     log = settings.home / "logs" / f"{run}.code-egress.jsonl"
-    return WayOut(EgressPolicy(only_hosts=hosts), log)
+    closed = closed_hosts(settings.web.closed_places)
+    return WayOut(EgressPolicy(only_hosts=hosts, closed_hosts=closed), log)
 
 
 def default_home(environ: Mapping[str, str]) -> Path:

@@ -18,6 +18,7 @@ from agents.human import Human
 from agents.tool_loop import ToolLoop
 from agents.toolkit import consent_given, consent_to, tools_of_class
 from agents.web_surfer.browser import WebSettings as BrowserSettings
+from agents.web_surfer.closing import closed_hosts
 from agents.web_surfer.ports import Ports
 from agents.web_surfer.provenance import Trust
 from agents.web_surfer.search import SearchSettings
@@ -131,6 +132,7 @@ class WebSurferAgent:
             enabled=web.enabled,
             allow=frozenset(web.allow_hosts),
             only_hosts=frozenset(web.only_hosts),
+            closed_hosts=closed_hosts(web.closed_places),
         )
         chromium = Path(web.chromium) if web.chromium else None
         self.parts.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -230,7 +232,8 @@ class _Branch:
             return blobs.get(workspace.files[workspace.known(path)].sha256)
 
         ports = Ports(approve, save, load, blobs.put, self.agent.trust, secrets)
-        return replace(ports, sees=self.sees, room=self.room)
+        closed = self.agent.parts.settings.closed_places
+        return replace(ports, sees=self.sees, room=self.room, closed_places=closed)
 
 
 def judged(report: Report, walls: Sequence[tuple[str, Obstacle]]) -> Report:

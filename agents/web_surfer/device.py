@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from agents.web_surfer.acting import Hand
 from agents.web_surfer.approving import Act
 from agents.web_surfer.browser import Browser, browser_error
+from agents.web_surfer.closing import closed_by, refusal
 from agents.web_surfer.downloading import PDF, Downloads
 from agents.web_surfer.gating import Gate
 from agents.web_surfer.loading import load
@@ -188,6 +189,7 @@ class Device:
             await self.restore(self._standing)
             self.tabs.notes.append(CRASHED)
         await self.tabs.trim()
+        await self._leave_closed(await self.page())
         pending, self.tabs.downloads = self.tabs.downloads, []
         self.tabs.notes += [*said, *await self.downloads.collect(pending)]
         page = await self.page()
@@ -222,6 +224,15 @@ class Device:
             snapshot=self._standing,
             view="whole" if seen.whole else "changes",
         )
+
+    async def _leave_closed(self, page: Page) -> None:
+        """A redirect is not seen on its way: its end is."""
+        url = page.url
+        closed = closed_by(url, self.ports.closed_places)
+        if closed is not None:
+            with contextlib.suppress(browser_error()):
+                await page.goto("about:blank")
+            raise ToolFailed(refusal(url, closed))
 
     @property
     def limit(self) -> int:

@@ -19,6 +19,7 @@ from agents.web_surfer.act_words import firm_verb, verb_in_url
 from agents.web_surfer.approving import SAFE_METHODS, Act, why_ask
 from agents.web_surfer.attempts import Logins
 from agents.web_surfer.browser import browser_error
+from agents.web_surfer.closing import closed_by, refusal
 from agents.web_surfer.ports import Ports
 from agents.web_surfer.text import neutral, one_line
 from orchestrator.errors import QuaestorError, ToolFailed
@@ -146,6 +147,10 @@ class Gate:
         """Whether a request may be sent. What an act causes and nobody has consented to is asked
         about; what comes when the act is long over is turned away."""
         doing = self._doing
+        closed = closed_by(request.url, self.ports.closed_places)
+        if closed is not None:
+            self.notes.append(refusal(request.url, closed))
+            return False
         why = self._why_hold(request)
         if why is None:
             current = doing or self.done

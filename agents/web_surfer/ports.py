@@ -43,7 +43,8 @@ def keep_no_image(content: bytes) -> str:
 class Ports:
     """`approve` may answer or raise; `save` returns the workspace path; `keep_image` the sha256.
     `trust` is shared by all branches of a run, `secrets` are typed and masked by name.
-    `sees`: whether pictures are of use to the reader. `room`: characters of one observation."""
+    `closed_places` are never looked at. `sees`: whether pictures are of use to the reader.
+    `room`: characters of one observation."""
 
     approve: Approve = approve_nothing
     save: Save = save_nowhere
@@ -51,5 +52,6 @@ class Ports:
     keep_image: KeepImage = keep_no_image
     trust: Trust = field(default_factory=Trust)
     secrets: Vault = field(default_factory=Vault)
+    closed_places: tuple[str, ...] = ()
     sees: bool = False
     room: int = 20_000

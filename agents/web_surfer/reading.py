@@ -10,11 +10,13 @@ import html
 import io
 import re
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from agents.web_surfer.acting import Hand
 from agents.web_surfer.browser import browser_error
+from agents.web_surfer.closing import CLOSED, closed_by, refusal
 from agents.web_surfer.device import Device
 from agents.web_surfer.html_text import readable_html
 from agents.web_surfer.http_client import Answer, check_scheme, send
@@ -87,6 +89,9 @@ async def fetch(device: Device, url: str, page: int) -> Observation:
         credential=device.browser.egress.credential(device.branch),
         max_bytes=device.browser.settings.max_download_bytes,
     )
+    closed = closed_by(answer.url, device.ports.closed_places)
+    if closed is not None:
+        raise ToolFailed(refusal(answer.url, closed))
     if answer.status >= 400:
         raise ToolFailed(f"{one_line(answer.url, 200)} answered with HTTP {answer.status}")
     if answer.media_type.startswith(TEXT_TYPES):
@@ -113,14 +118,16 @@ def links_in(answer: Answer) -> list[str]:
     return found[:MAX_LINKS]
 
 
-def listed(hits: list[Hit], provider: str, query: str) -> Observation:
-    """Search results as a numbered list."""
+def listed(
+    found: Sequence[Hit], source: Source, query: str, closed: Sequence[str] = ()
+) -> Observation:
+    """Search results as a numbered list, but for those of closed places."""
+    hits = [hit for hit in found if closed_by(hit.url, closed) is None]
     blocks = [f"{n}. {hit.title}\n   {hit.url}\n   {hit.snippet}" for n, hit in enumerate(hits, 1)]
-    return Observation(
-        text=neutral_document("\n".join(blocks)),
-        source=Source(kind="tool", ref=f"search:{provider}"),
-        locator=f"query {query!r}",
-    )
+    if len(hits) < len(found):
+        blocks.append(f"{CLOSED}: {len(found) - len(hits)} results were left out")
+    text = neutral_document("\n".join(blocks))
+    return Observation(text=text, source=source, locator=f"query {query!r}")
 
 
 async def table(device: Device, hand: Hand, ref: int | None) -> Observation:

@@ -31,7 +31,7 @@ from agents.web_surfer.reading import (
 )
 from agents.web_surfer.search import SearchProvider, SearchSettings, make_search, search_host
 from agents.web_surfer.text import one_line, safe_name
-from orchestrator.agent import Json, Observation
+from orchestrator.agent import Json, Observation, Source
 from orchestrator.errors import ToolFailed
 
 ACTING_KEYS = frozenset({"Enter", "NumpadEnter", "Space"})
@@ -155,7 +155,8 @@ class WebSurfer:
         self._device.ports.trust.note_links(hit.url for hit in hits)
         if not hits:
             return Observation(text=f"no results for {query!r}", failed=True)
-        return listed(hits, self._search_settings.provider, query)
+        source = Source(kind="tool", ref=f"search:{self._search_settings.provider}")
+        return listed(hits, source, query, self._device.ports.closed_places)
 
     @tool(direct=True)
     async def fetch(self, url: str, page: int = 1) -> Observation:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from agents.web_surfer.act_words import says_recovery, verb_in_url
 from agents.web_surfer.acting import Hand
+from agents.web_surfer.closing import closed_by, refusal
 from agents.web_surfer.gating import Gate
 from agents.web_surfer.secrets import NAMED, origin_of
 from agents.web_surfer.text import neutral, one_line
@@ -35,6 +36,9 @@ class Discretion:
     async def follow(self, url: str, action: str) -> None:
         """Before a URL is opened that was not clicked. Raises ToolFailed when it must not be."""
         trust = self.gate.ports.trust
+        closed = closed_by(url, self.gate.ports.closed_places)
+        if closed is not None:
+            raise ToolFailed(refusal(url, closed))
         if NAMED.search(url):
             raise ToolFailed("secret_refused: a secret is typed into a field, never into a URL")
         parts = urlsplit(url)

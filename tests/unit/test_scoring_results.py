@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from bench_rows import manifest, read_json, results, row, system, write
 
+from agents.web_surfer.closing import closed_by
 from orchestrator.errors import UsageError
 from orchestrator.models.llm import Usage
-from tasks.benchmark.contamination import blocked_by, hits, named_in
+from tasks.benchmark.contamination import BLOCKED, named_in, names_in
 from tasks.benchmark.intervals import wilson
 from tasks.benchmark.manifest import check_resume, check_search, unit_id
 from tasks.benchmark.measures import summarize
@@ -171,27 +172,11 @@ def test_many_units_do_not_search_through_a_page_that_refuses_robots() -> None:
         check_search("duckduckgo", 21)
 
 
-@pytest.mark.parametrize(
-    ("url", "entry"),
-    [
-        ("https://huggingface.co/datasets/x", "huggingface.co"),
-        ("HTTPS://user@HuggingFace.co.:443/", "huggingface.co"),
-        ("cdn-lfs.huggingface.co/x", "huggingface.co"),
-        ("https://nothuggingface.co/", None),
-        ("https://huggingface.co.example.org/", None),
-        ("https://example.org/?u=huggingface.co", None),
-        ("https://github.com/openai/human-eval/blob/x", "github.com/openai/human-eval"),
-        ("https://github.com/OpenAI/Human%2Deval", "github.com/openai/human-eval"),
-        ("https://github.com/openai/openai-python", None),
-        ("http://[bad", None),
-        ("", None),
-    ],
-)
-def test_hosts_that_hold_benchmarks_are_blocked(url: str, entry: str | None) -> None:
-    assert blocked_by(url) == entry
-
-
-def test_hits_are_counted_also_where_only_a_name_is_seen() -> None:
-    urls = ["https://hf.co/a", "https://hf.co/b", "https://x.org/?q=AssistantBench%20answers", "y"]
-    assert hits(urls) == {"hf.co": 2, "assistantbench": 1}
+def test_urls_that_name_a_benchmark_are_counted() -> None:
+    urls = ["https://x.org/?q=AssistantBench%20answers", "https://x.org/assistantbench", "y"]
+    assert names_in(urls) == {"assistantbench": 2}
     assert named_in("https://x.org/weather") is None
+
+
+def test_every_place_of_the_list_closes_itself() -> None:
+    assert [closed_by(f"https://{place}", BLOCKED) for place in BLOCKED] == list(BLOCKED)
