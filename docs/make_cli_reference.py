@@ -13,7 +13,8 @@ from pathlib import Path
 PAGE = Path(__file__).parent / "cli.md"
 COMMANDS = (
     "run", "resume", "replay", "plan", "runs", "show", "why", "watch", "tell", "inbox", "answer",
-    "pause", "cancel", "bench score",
+    "pause", "cancel", "batch run", "batch status", "batch list", "batch resume", "batch retry",
+    "batch cancel", "batch results", "bench score",
     "bench check", "bench report", "bench compare", "bench estimate", "bench gate",
     "export", "gc", "purge", "sandbox build", "doctor", "models probe", "models presets",
     "config show", "config path", "config check",

@@ -71,17 +71,23 @@ class Quaestor:
     pool: ModelPool | None = None
 
     async def run(
-        self, task: str, attachments: Sequence[Path] = (), *, after: str | None = None
+        self,
+        task: str,
+        attachments: Sequence[Path] = (),
+        *,
+        after: str | None = None,
+        run: str | None = None,
     ) -> ev.Outcome:
-        """Work on a new task to its outcome. Raises UsageError and NotReady before anything is
-        spent; every other end is an Outcome."""
+        """Work on a new task to its outcome, under the id of an empty `run` if one was made for
+        it. Raises UsageError and NotReady before anything is spent; every other end is an
+        Outcome."""
         if not task.strip():
             raise UsageError("the task is empty", fix='quaestor run "What ...?"')
         attached = [self._attach(path) for path in attachments]
         _check_names(attached)
         earlier = self._earlier(after) if after else None
         prompts = read_own(self.settings.prompts, LEAD_PROMPTS, AGENT_PROMPTS)
-        run = self.journal.create()
+        run = run or self.journal.create()
         async with self._team(self.settings, run, has_human=self.desk is not None) as team:
             received = ev.TaskReceived(
                 task=task,

@@ -23,6 +23,7 @@ from tasks.benchmark.cases import Attached, Case
 M = TypeVar("M", bound=BaseModel)
 SHOWN = 40
 BOM = "\ufeff"
+MEND = "mend these lines; quaestor bench check tells whether all is well"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Faults:
         place = f"{file}:{line}" if line else file
         self.found.append(f"{place}: {f'{name}: ' if name else ''}{why}")
 
-    def check(self, what: str) -> None:
+    def check(self, what: str, fix: str = MEND) -> None:
         """Raise a UsageError that lists every fault, if there is any."""
         if not self.found:
             return
@@ -53,7 +54,7 @@ class Faults:
         more = f"\n  and {len(self.found) - SHOWN} more" if len(self.found) > SHOWN else ""
         raise UsageError(
             f"{what} has {len(self.found)} faults, so nothing was started:\n  {shown}{more}",
-            fix="mend these lines; quaestor bench check tells whether all is well",
+            fix=fix,
         )
 
 

@@ -1,0 +1,15 @@
+"""Opens the engine of a plan by its name. Each is imported when it is wanted."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+
+from tasks.batch.port import Engine
+from tasks.batch.values import EngineName
+
+
+def open_engine(name: EngineName) -> AbstractAsyncContextManager[Engine]:
+    """The engine, cleaned up after at the end. Raises NotReady when it is not there."""
+    from tasks.batch.local_engine import open_local
+
+    return open_local()

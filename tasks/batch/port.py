@@ -1,0 +1,47 @@
+"""The port to whatever runs units: submit, cancel, list, wait.
+
+An Order is all that a process gets to know: its own task, never gold, scorer or another task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from orchestrator.models.llm import Frozen
+from tasks.batch.rules import Died, Killed
+from tasks.benchmark.cases import Attached
+
+
+class Order(Frozen):
+    """One attempt at a unit. `settings` are resolved Settings as JSON; `environ` is the whole
+    environment of the process, beside its own folders; `batch` names the folders only."""
+
+    batch: str
+    unit: str
+    run: str
+    task: str
+    attachments: tuple[Attached, ...] = ()
+    settings: dict[str, Any]
+    environ: dict[str, str]
+
+
+class Engine(Protocol):
+    """Runs each submitted order in a process of its own, and leaves nothing of it behind."""
+
+    async def submit(self, order: Order) -> None:
+        """Start an attempt. Raises NotReady when the engine itself is gone."""
+        ...
+
+    async def cancel(self, unit: str, why: Killed) -> None:
+        """Kill an attempt with all that it has started; `wait` then tells its end."""
+        ...
+
+    def list(self) -> Sequence[str]:
+        """The units that run now."""
+        ...
+
+    async def wait(self, seconds: float) -> Sequence[Died]:
+        """The attempts that have ended since the last call; empty when none did within so many
+        seconds."""
+        ...

@@ -1,0 +1,45 @@
+"""What the process of a unit does: open Quaestor, begin its run or go on with it, and leave.
+
+Whatever it finds out is in the journal; its exit code only says whether it got that far.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+from orchestrator.errors import NotReady, QuaestorError
+from orchestrator.settings import Settings
+from tasks import api
+from tasks.batch.port import Order
+from tasks.batch.rules import NOT_READY_CODE
+
+REFUSED = 2
+
+
+def carry_out(order: Order) -> int:
+    """Carry out an order; 0 when the run's end is in the journal."""
+    try:
+        asyncio.run(work_on(order))
+    except NotReady as missing:
+        return _told(missing, NOT_READY_CODE)
+    except QuaestorError as error:
+        return _told(error, REFUSED)
+    return 0
+
+
+async def work_on(order: Order) -> None:
+    """Begin the order's run, or go on with it when it was begun before."""
+    settings = Settings.model_validate(order.settings)
+    async with api.open(settings) as quaestor:
+        if quaestor.journal.read_kinds(("TaskReceived",), [order.run]):
+            await quaestor.resume(order.run)
+            return
+        attached = [Path(item.path) for item in order.attachments]
+        await quaestor.run(order.task, attached, run=order.run)
+
+
+def _told(error: QuaestorError, code: int) -> int:
+    sys.stderr.write(f"{error.message} {error.fix or ''}\n")
+    return code
