@@ -16,6 +16,7 @@ COMMANDS = (
     "pause", "cancel", "batch run", "batch status", "batch list", "batch resume", "batch retry",
     "batch cancel", "batch results", "bench score",
     "bench check", "bench report", "bench compare", "bench estimate", "bench gate",
+    "forensics init", "forensics check",
     "export", "gc", "purge", "sandbox build", "doctor", "models probe", "models presets",
     "config show", "config path", "config check",
 )  # fmt: skip

@@ -175,6 +175,11 @@ class Box(Protocol):
         """A picture, or a page of a PDF, as PNG of a size for models."""
         ...
 
+    async def examine(self, request: str, *, timeout_s: float, key: str = "") -> str:
+        """Have our program for evidence answer a request in JSON, like a question about documents;
+        SandboxFailed when it does not come to an answer."""
+        ...
+
     async def close(self) -> None:
         """Kill the box and all that is in it."""
         ...

@@ -1,7 +1,6 @@
 """A box that is kept alive: one request at a time, cancelled without loss, restarted when it died.
 
-Knows frames and settings; neither Docker nor bubblewrap. What the box says is not trusted beyond
-its shape: sizes are capped here too.
+Knows frames and settings, no launcher. Beyond its shape, nothing that a box says is trusted.
 """
 
 from __future__ import annotations
@@ -201,7 +200,13 @@ class SupervisedBox:
         result = await self.read(payload.reader(request), key=what)
         return _conversion(what, result)
 
-    async def read(self, program: str, key: str = "") -> Result:
+    async def examine(self, request: str, *, timeout_s: float, key: str = "") -> str:
+        result = await self.read(payload.examiner(request), key, timeout_s)
+        if result.cause != "ok":
+            raise SandboxFailed(f"the examination broke ({result.cause}): {result.output[-400:]}")
+        return result.output
+
+    async def read(self, program: str, key: str = "", timeout_s: float = CONVERT_S) -> Result:
         """Run a program of ours as the reader: isolated from the workspace, without sockets."""
         async with self._lock:
             wire = await self._connected()
@@ -210,7 +215,7 @@ class SupervisedBox:
                 "op": "run",
                 "language": READER,
                 "arguments": [],
-                "timeout": CONVERT_S,
+                "timeout": timeout_s,
                 "output": CONVERT_OUTPUT,
             }
             return await self._run(wire, header, program, "")

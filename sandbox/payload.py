@@ -1,4 +1,4 @@
-"""What the host sends into a box: supervisor and browser as command lines, the reader as a program.
+"""What the host sends into a box: supervisor and browser as command lines, readers as programs.
 
 Their sources travel as text, so every image with Python 3.11 and the libraries can be a box, and
 image and host never differ in version.
@@ -30,6 +30,15 @@ _READER = (
     ),
     *("image.spans", "image.tables", "image.questions", "image.convert"),
 )
+_EXAMINER = (
+    *("image.document", "inside.forensics.times", "inside.forensics.content"),
+    *("inside.forensics.shapes", "inside.forensics.rows", "inside.forensics.columns"),
+    *("inside.forensics.tables", "inside.forensics.isolated", "inside.forensics.archives"),
+    *("inside.forensics.gate", "inside.forensics.database", "inside.forensics.profile"),
+    *("inside.forensics.intake", "inside.forensics.plotting", "inside.forensics.tools"),
+    "inside.forensics.examine",
+)
+_PACKAGES = ("sandbox", "sandbox.inside", "sandbox.image", "sandbox.inside.forensics")
 _LOAD = """\
 import json, sys, types
 for name, source in json.loads({sources}).items():
@@ -59,15 +68,24 @@ def chromium(start: Start, python: str) -> list[str]:
 
 def reader(request: str) -> str:
     """A Python program that answers a request about documents."""
+    return _program(request, _READER)
+
+
+def examiner(request: str) -> str:
+    """A Python program that answers a request about a case's evidence."""
+    return _program(request, _EXAMINER)
+
+
+def _program(request: str, modules: tuple[str, ...]) -> str:
     # Not as an argument: those are at most 128 KiB long.
     return f"import sys\nsys.argv[1:] = [{request!r}]\n" + _LOAD.format(
-        sources=repr(_sources(_READER))
+        sources=repr(_sources(modules))
     )
 
 
 def _sources(modules: tuple[str, ...]) -> str:
     package = resources.files("sandbox")
-    packages = dict.fromkeys(("sandbox", "sandbox.inside", "sandbox.image"), "")
+    packages = dict.fromkeys(_PACKAGES, "")
     texts = {
         f"sandbox.{name}": (package / f"{name.replace('.', '/')}.py").read_text(encoding="utf-8")
         for name in modules

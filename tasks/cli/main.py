@@ -17,7 +17,18 @@ from typing import Annotated, NoReturn
 import typer
 
 from orchestrator.errors import QuaestorError
-from tasks.cli import batch, bench, config, doctor, inbox, maintenance, models, run, runs
+from tasks.cli import (
+    batch,
+    bench,
+    config,
+    doctor,
+    forensics,
+    inbox,
+    maintenance,
+    models,
+    run,
+    runs,
+)
 from tasks.cli.exits import FAILED, INTERRUPTED, TABLE, TERMINATED, USAGE, code_of_error
 from tasks.cli.streams import Streams, take_streams
 
@@ -56,7 +67,7 @@ def _quaestor(
         raise typer.Exit(USAGE)
 
 
-for family in (run, runs, inbox, batch, bench, maintenance, doctor, models, config):
+for family in (run, runs, inbox, batch, bench, forensics, maintenance, doctor, models, config):
     family.add_to(app)
 
 

@@ -1,0 +1,200 @@
+"""What a case's tables hold, and how they hang together: counts, extremes, links, clocks.
+
+Asks our own Parquet in SQL of our own. Column names only ever come out of the tables themselves.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+TOP = 5
+SHOWN = 120
+LINKED = ("id", "ip", "mail", "domain", "url", "category", "text")
+MAX_VALUES = 200_000
+MIN_SHARED, MIN_SHARE = 2, 0.3
+STEP_S, SLACK_S, MAX_SKEW_S = 900, 2, 15 * 3600
+ORDERS = re.compile(
+    r"(ignore|disregard|forget)\s+(all\s+|any\s+|the\s+)*(previous|prior|above|earlier)"
+    r"|you\s+are\s+now\s|system\s*prompt|as\s+an\s+ai\b|\bassistant\s*:|<\|im_start"
+    r"|(mark|report|classify|treat|conclude)\b.{0,60}\b(legitimate|innocent|not\s+fraud|clean|guilty)"
+    r"|(call|use|run)\s+the\s+\w+\s+tool",
+    re.IGNORECASE,
+)
+"""What text in evidence looks like when it speaks to whoever reads it."""
+
+
+def describe(base: Any, table: dict[str, Any]) -> None:
+    """Add counts and extremes to each column of a table."""
+    name = table["name"]
+    for column in table["columns"]:
+        quoted = quote(column["name"])
+        distinct = "approx_count_distinct" if table["rows"] > 2_000_000 else "count"
+        inside = quoted if distinct.startswith("approx") else f"DISTINCT {quoted}"
+        found = base.execute(
+            f"SELECT count(*) - count({quoted}), {distinct}({inside}), min({quoted}), "  # noqa: S608 - quoted
+            f"max({quoted}) FROM {name}"
+        ).fetchone()
+        column["missing"], column["distinct"] = found[0], found[1]
+        column["min"], column["max"] = _short(found[2]), _short(found[3])
+        column["top"] = [[_short(value), count] for value, count in _top(base, name, quoted)]
+        if column["utc"]:
+            column["first"], column["last"] = _ends(base, name, column["utc"])
+
+
+def _top(base: Any, name: str, quoted: str) -> list[tuple[Any, int]]:
+    found = base.execute(
+        f"SELECT {quoted}, count(*) AS n FROM {name} WHERE {quoted} IS NOT NULL GROUP BY 1 "  # noqa: S608 - quoted
+        f"ORDER BY n DESC, 1 LIMIT {TOP}"
+    ).fetchall()
+    return [(value, count) for value, count in found]
+
+
+def _ends(base: Any, name: str, utc: str) -> tuple[str | None, str | None]:
+    column = quote(utc)
+    first, last = base.execute(f"SELECT min({column}), max({column}) FROM {name}").fetchone()  # noqa: S608 - quoted
+    return _moment(first), _moment(last)
+
+
+def _moment(value: Any) -> str | None:
+    return None if value is None else value.isoformat(timespec="milliseconds") + "Z"
+
+
+def links(base: Any, tables: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Pairs of columns of different tables that share values: how rows can be joined."""
+    columns = [(table["name"], column) for table in tables for column in table["columns"]]
+    wanted = [(name, c) for name, c in columns if c["looks"] in LINKED and _joins(c)]
+    if len({name for name, _ in wanted}) < 2:
+        return []
+    parts = [
+        f"SELECT DISTINCT {quote(column['name'])} AS v, {number} AS c FROM {name} "  # noqa: S608 - quoted
+        f"WHERE {quote(column['name'])} IS NOT NULL AND length({quote(column['name'])}) > 3"
+        for number, (name, column) in enumerate(wanted)
+    ]
+    base.execute(f"CREATE TEMP TABLE link_values AS {' UNION ALL '.join(parts)}")
+    found = base.execute(
+        "SELECT a.c, b.c, count(*) FROM link_values a JOIN link_values b "
+        "ON a.v = b.v AND a.c < b.c GROUP BY ALL HAVING count(*) >= ?",
+        [MIN_SHARED],
+    ).fetchall()
+    base.execute("DROP TABLE link_values")
+    pairs = [_link(wanted[one], wanted[other], shared) for one, other, shared in found]
+    kept = [pair for pair in pairs if pair is not None]
+    return sorted(kept, key=lambda pair: (-pair["shared"], pair["tables"], pair["columns"]))[:200]
+
+
+def _joins(column: dict[str, Any]) -> bool:
+    short = column["looks"] not in ("text",) or len(str(column["max"] or "")) <= 64
+    return 2 <= column["distinct"] <= MAX_VALUES and short and column["type"] == "VARCHAR"
+
+
+def _link(
+    one: tuple[str, dict[str, Any]], other: tuple[str, dict[str, Any]], shared: int
+) -> dict[str, Any] | None:
+    if one[0] == other[0]:
+        return None
+    fewest = min(one[1]["distinct"], other[1]["distinct"])
+    if shared < MIN_SHARE * fewest:
+        return None
+    return {
+        "shared": shared,
+        "from_distinct": one[1]["distinct"],
+        "to_distinct": other[1]["distinct"],
+        "tables": [one[0], other[0]],
+        "columns": [one[1]["name"], other[1]["name"]],
+    }
+
+
+def skews(
+    base: Any, tables: list[dict[str, Any]], linked: list[dict[str, Any]]
+) -> Iterator[dict[str, Any]]:
+    """Clocks that differ by a steady number of quarter hours, seen in rows that share an id."""
+    clocks = {table["name"]: _clocks(table) for table in tables}
+    seen: set[tuple[str, str]] = set()
+    for link in linked:
+        for one in clocks[link["tables"][0]]:
+            for other in clocks[link["tables"][1]]:
+                places = (f"{link['tables'][0]}.{one}", f"{link['tables'][1]}.{other}")
+                if places in seen:
+                    continue
+                found = _skew(base, link, one, other)
+                if found:
+                    seen.add(places)
+                    yield {"of": places[0], "against": places[1], **found}
+
+
+def _clocks(table: dict[str, Any]) -> list[str]:
+    return [c["utc"] for c in table["columns"] if c["utc"] and c["looks"] == "time"]
+
+
+def _skew(base: Any, link: dict[str, Any], one: str, other: str) -> dict[str, Any] | None:
+    """Ids that occur once on each side give a difference each; most have to agree."""
+    sides = [
+        f"SELECT {quote(column)} AS k, min({quote(clock)}) AS t FROM {table} "  # noqa: S608 - quoted
+        f"WHERE {quote(clock)} IS NOT NULL GROUP BY 1 HAVING count(*) = 1"
+        for table, column, clock in zip(link["tables"], link["columns"], (one, other), strict=True)
+    ]
+    rows = base.execute(
+        f"SELECT date_diff('second', b.t, a.t) FROM ({sides[0]}) a JOIN ({sides[1]}) b USING (k) "  # noqa: S608 - quoted
+        "LIMIT 20000"
+    ).fetchall()
+    apart = [seconds for (seconds,) in rows if seconds is not None and abs(seconds) <= MAX_SKEW_S]
+    if len(apart) < 5:
+        return None
+    middle = sorted(apart)[len(apart) // 2]
+    shift = round(middle / STEP_S) * STEP_S
+    near = sum(abs(seconds - shift) <= SLACK_S for seconds in apart)
+    if not shift or near < 0.8 * len(rows):
+        return None
+    return {"seconds": shift, "pairs": near, "of_pairs": len(rows)}
+
+
+def subject_places(base: Any, tables: list[dict[str, Any]], subject: str) -> list[dict[str, Any]]:
+    """The columns that hold the subject of the case as a whole cell, with how often."""
+    found = []
+    for table, quoted, column in _texts(tables):
+        (count,) = base.execute(
+            f"SELECT count(*) FROM {table['name']} WHERE {quoted} = ?",  # noqa: S608 - quoted
+            [subject],
+        ).fetchone()
+        if count:
+            found.append({"table": table["name"], "column": column["name"], "rows": count})
+    return found
+
+
+def orders(base: Any, tables: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Cells that read like orders to whoever examines them."""
+    found: list[dict[str, Any]] = []
+    for table, quoted, column in _texts(tables):
+        if column["looks"] in ("id", "ip", "network", "country", "currency"):
+            continue
+        rows = base.execute(
+            f"SELECT _line, {quoted} FROM {table['name']} "  # noqa: S608 - quoted
+            f"WHERE regexp_matches({quoted}, ?, 'i') ORDER BY _line LIMIT 20",
+            [ORDERS.pattern],
+        ).fetchall()
+        found += [
+            {"table": table["name"], "column": column["name"], "line": line, "text": _short(text)}
+            for line, text in rows
+        ]
+    return found[:50]
+
+
+def _texts(tables: list[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], str, dict[str, Any]]]:
+    for table in tables:
+        for column in table["columns"]:
+            if column["type"] == "VARCHAR":
+                yield table, quote(column["name"]), column
+
+
+def quote(name: str) -> str:
+    """A name as SQL writes it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _short(value: Any) -> Any:
+    if value is None or isinstance(value, (bool, int)):
+        return value
+    text = str(value)
+    return text if len(text) <= SHOWN else text[:SHOWN] + "..."
