@@ -35,6 +35,8 @@ NOT_THE_SYSTEM: frozenset[OutcomeClass] = frozenset({"infra_error", "grader_erro
 INFRA_FAULTS = frozenset(
     {"rate_limit", "overloaded", "unreachable", "timeout", "bad_key", "quota", "unknown_model"}
 )
+BROKEN = ("blocked_page", "page_captcha", "parse_failure")
+"""Signals of tools that met something that they could not get past."""
 FULL = 1 - 1e-9
 _BY_LIMIT: dict[str, OutcomeClass] = {
     "rounds": "limit_turns",
@@ -85,7 +87,7 @@ FAILURES: tuple[tuple[FailureCode, Callable[[UnitResult], bool]], ...] = (
     (
         FailureCode(code="tool-failure", mast="", about="tools failed, pages refused or broke"),
         lambda row: (
-            any(row.signals.get(name) for name in ("blocked_page", "captcha", "parse_failure"))
+            any(row.signals.get(name) for name in BROKEN)
             or any(name.startswith("tool_error:") and count for name, count in row.signals.items())
         ),
     ),

@@ -43,8 +43,8 @@ class UnitResult(Frozen):
     """A unit: one task, one repeat, one system. `score` None means that nothing was scored.
 
     `lenient` says that a forgiving rule would accept what the strict one did not. `also` holds the
-    scores by other rules. `signals` counts what the events showed: `replans`, `loops`, `captcha`,
-    `tool_error:NAME`, ... `failed_agent` and `failed_step` name where it went wrong first.
+    scores by other rules. `signals` counts what the events showed, see `signals.py`.
+    `failed_agent` and `failed_step` name where it went wrong first.
     """
 
     unit: str = Field(min_length=1)
