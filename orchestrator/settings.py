@@ -33,7 +33,15 @@ class KeySettings(Frozen):
     api_key_keyring: str | None = None
 
 
-class ModelSettings(KeySettings):
+class PaceSettings(Frozen):
+    """What an endpoint takes from all units of all batches together."""
+
+    requests_per_minute: int | None = Field(default=None, ge=1)
+    tokens_per_minute: int | None = Field(default=None, ge=1)
+    at_once: int | None = Field(default=None, ge=1)
+
+
+class ModelSettings(KeySettings, PaceSettings):
     """Which model answers, and where. `lead` and `vision` fall back to what `name` does. Names
     parted by commas are a chain: the next takes over when the one before is out. `audio` turns
     recordings into text, and without it none leaves the machine."""
@@ -48,7 +56,7 @@ class ModelSettings(KeySettings):
     timeout_s: float = Field(default=180.0, gt=0)
 
 
-class ProviderSettings(KeySettings):
+class ProviderSettings(KeySettings, PaceSettings):
     """An endpoint of the user's own, under a name that models are asked for with: `NAME:model`."""
 
     preset: str | None = None

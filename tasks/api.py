@@ -29,6 +29,8 @@ from orchestrator.errors import Divergence, EndOfRecording, UsageError
 from orchestrator.journal import Journal, Record
 from orchestrator.limits import Limits
 from orchestrator.loop import Orchestrator
+from orchestrator.models.endpoint import Endpoint
+from orchestrator.models.gate import OPEN, Gate
 from orchestrator.prompt_files import LEAD_PROMPTS, prompts_hash, read_own
 from orchestrator.recorder import Recorder, Watch
 from orchestrator.settings import Settings
@@ -267,13 +269,15 @@ async def open(
     watch: Watch | None = None,
     notice: Callable[[str], None] = lambda _text: None,
     started: Callable[[Orchestrator], None] = lambda _orchestrator: None,
+    gate_of: Callable[[Endpoint], Gate] = lambda _endpoint: OPEN,
 ) -> AsyncIterator[Quaestor]:
-    """Open the journal in the settings' home (QUAESTOR_HOME when it is not set)."""
+    """Open the journal in the settings' home (QUAESTOR_HOME when it is not set). Requests to an
+    endpoint wait at the gate that `gate_of` gives for it."""
     settings = settings or Settings()
     if settings.home == Path():
         settings = settings.model_copy(update={"home": default_home(os.environ)})
     journal = Journal.open(settings.home, url=settings.journal_url)
-    pool = ModelPool(settings.home, journal.blobs.get, os.environ)
+    pool = ModelPool(settings.home, journal.blobs.get, os.environ, gate_of)
     try:
         yield Quaestor(settings, journal, desk, watch, notice, started, pool)
     finally:

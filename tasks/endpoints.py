@@ -12,8 +12,15 @@ from urllib.parse import urlsplit
 
 from orchestrator.errors import NotReady, UsageError
 from orchestrator.models.endpoint import Endpoint
+from orchestrator.models.gate import Pace
 from orchestrator.models.presets import PRESETS, Preset
-from orchestrator.settings import KeySettings, ModelSettings, ProviderSettings, Settings
+from orchestrator.settings import (
+    KeySettings,
+    ModelSettings,
+    PaceSettings,
+    ProviderSettings,
+    Settings,
+)
 from tasks.keys import Key, configured_key, key_in
 
 OPENAI = PRESETS["openai"]
@@ -181,7 +188,14 @@ def _endpoint(models: ModelSettings, place: Place, environ: Mapping[str, str]) -
         window=overrides.window if overrides else None,
         vision=overrides.vision if overrides else None,
         lacks=place.preset.lacks if place.preset else frozenset(),
+        pace=_pace(overrides),
     )
+
+
+def _pace(said: PaceSettings | None) -> Pace:
+    if said is None:
+        return Pace()
+    return Pace(said.requests_per_minute, said.tokens_per_minute, said.at_once)
 
 
 def _needs_key(place: Place, environ: Mapping[str, str]) -> bool:

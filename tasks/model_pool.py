@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from orchestrator.models.capability import ProfileStore
 from orchestrator.models.endpoint import Endpoint
 from orchestrator.models.fallback import FallbackModel
+from orchestrator.models.gate import OPEN, Gate
 from orchestrator.models.hearing import Hearing
 from orchestrator.models.llm import LLM
 from orchestrator.settings import Settings
@@ -30,6 +31,7 @@ class ModelPool:
     home: Path
     read_blob: Callable[[str], bytes]
     environ: Mapping[str, str]
+    gate_of: Callable[[Endpoint], Gate] = lambda _endpoint: OPEN
     opened: dict[tuple[Endpoint, bool], LLM] = field(default_factory=dict)
     chains: dict[tuple[Endpoint, ...], LLM] = field(default_factory=dict)
 
@@ -64,7 +66,7 @@ class ModelPool:
         if key not in self.opened:
             retries = RetryPolicy() if patient else RetryPolicy(total_s=SHORT_OF_WAITING_S)
             self.opened[key] = OpenAICompatible.open(
-                endpoint,
+                replace(endpoint, gate=self.gate_of(endpoint)),
                 read_blob=self.read_blob,
                 store=ProfileStore(self.home / PROFILES),
                 retries=retries,

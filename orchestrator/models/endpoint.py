@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from orchestrator.errors import UsageError
 from orchestrator.models.capability import Feature
+from orchestrator.models.gate import NO_PACE, OPEN, Gate, Pace
 from orchestrator.models.llm import Profile
 from orchestrator.models.prices import Price
 
@@ -14,7 +15,8 @@ from orchestrator.models.prices import Price
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """A model at a base URL. A configured `profile`, `window`, `vision` or `price` wins over what
-    is known or learned; `lacks` is what this kind of endpoint is known not to have.
+    is known or learned; `lacks` is what this kind of endpoint is known not to have. Requests wait
+    at its `gate`.
 
     `key_env` is only named in messages; reading it is up to whoever builds the endpoint.
     """
@@ -29,6 +31,8 @@ class Endpoint:
     vision: bool | None = None
     lacks: frozenset[Feature] = frozenset()
     price: Price | None = None
+    pace: Pace = NO_PACE
+    gate: Gate = field(default=OPEN, repr=False, compare=False)
 
     @property
     def host(self) -> str:

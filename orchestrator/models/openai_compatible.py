@@ -274,11 +274,11 @@ class OpenAICompatible:
         )
 
     async def _post(self, body: Body) -> str:
-        """The text of a 200 answer. Bypasses the package's typed resources, which would cost
-        CPU time for every message and hide how a broken reply was broken."""
+        """The text of a 200 answer. The package's typed resources would cost CPU time for every
+        message and hide how a broken reply was broken."""
         options: RequestOptions = {"headers": self._removed_headers}
         sending = self._client.post("/chat/completions", body=body, cast_to=str, options=options)
-        return await self._answered(sending, shape_of(body))
+        return await self._answered(sending, shape_of(body), estimate_prompt(body))
 
     async def _upload(self, name: str, content: bytes) -> str:
         """The same for a recording, sent as a form."""
@@ -294,14 +294,16 @@ class OpenAICompatible:
         )
         return await self._answered(sending, NO_FEATURES)
 
-    async def _answered(self, sending: Awaitable[str], shape: Shape) -> str:
+    async def _answered(self, sending: Awaitable[str], shape: Shape, tokens: int = 0) -> str:
         import openai
 
         try:
-            async with asyncio.timeout(self._endpoint.timeout_s):
+            async with self._endpoint.gate.turn(tokens), asyncio.timeout(self._endpoint.timeout_s):
                 return await sending
         except openai.APIStatusError as error:
-            raise self._refusal(error, shape) from error
+            refusal = self._refusal(error, shape)
+            await self._endpoint.gate.hold(refusal.retry_after)
+            raise refusal from error
         except openai.APIConnectionError as error:
             raise lost(error, self._endpoint) from error
         except TimeoutError as error:

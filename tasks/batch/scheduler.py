@@ -118,11 +118,12 @@ class Scheduler:
     def _begin(self, unit: Unit) -> tuple[Unit, Limits]:
         """Write down that an attempt begins, under which run, before its process exists."""
         run = unit.run or self.desk.journal.create()
+        records = self.desk.journal.read(run) if unit.run else []
         begun = replace(
             unit,
             state="running",
             run=run,
-            head=self.desk.journal.head(run)[0],
+            head=records[-1].seq if records else 0,
             attempt=unit.attempt + 1,
             started=time.time(),
         )

@@ -12,6 +12,7 @@ from pathlib import Path
 from orchestrator.errors import NotReady, QuaestorError
 from orchestrator.settings import Settings
 from tasks import api
+from tasks.batch.gates import open_gates
 from tasks.batch.port import Order
 from tasks.batch.rules import NOT_READY_CODE
 
@@ -32,7 +33,10 @@ def carry_out(order: Order) -> int:
 async def work_on(order: Order) -> None:
     """Begin the order's run, or go on with it when it was begun before."""
     settings = Settings.model_validate(order.settings)
-    async with api.open(settings) as quaestor:
+    async with (
+        open_gates(settings.home, settings.journal_url) as gate_of,
+        api.open(settings, gate_of=gate_of) as quaestor,
+    ):
         if quaestor.journal.read_kinds(("TaskReceived",), [order.run]):
             await quaestor.resume(order.run)
             return
