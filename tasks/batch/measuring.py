@@ -1,28 +1,35 @@
 """Reads the records of a unit's run as the row of a report: cost, times, and what was seen.
 
-Needs no gold and gives no score. Signals are counted off the events, never judged by a model.
+Needs no gold and gives no score. What the events show besides is counted in `signals.py`.
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from orchestrator import events as ev
+from orchestrator.blobs import Blobs
 from orchestrator.journal import Record
 from orchestrator.models.llm import Usage
 from tasks.batch.rules import Seen, Settled
 from tasks.batch.values import Unit
 from tasks.benchmark.rows import Spent, Times, UnitResult
+from tasks.benchmark.signals import seen_in
 
 STEP_OF = re.compile(r"round/\d+/(?:lead|(verify)|\d+\.([^/]+)|(.+?))(?:/|$)")
-CAPTCHA = re.compile(r"\bcaptcha\b", re.IGNORECASE)
-BLOCKED = re.compile(r"\b(?:page_kind|kind): (?:login_wall|paywall|error_page)\b")
-RUNS_CODE = frozenset({"run", "run_program", "execute"})
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The records of a run, and the bytes that they name."""
+
+    records: Sequence[Record]
+    blobs: Blobs
 
 
 def seen_of(records: Sequence[Record], head: int) -> Seen:
@@ -38,9 +45,10 @@ def seen_of(records: Sequence[Record], head: int) -> Seen:
     return Seen(ended, sum(record.kind == "StepDone" for record in records))
 
 
-def measured(unit: Unit, settled: Settled, seen: Seen, records: Sequence[Record]) -> UnitResult:
+def measured(unit: Unit, settled: Settled, seen: Seen, run: Run) -> UnitResult:
     """The row of a unit, without a score."""
-    counted = _counted(records)
+    records = run.records
+    counted, shown = _counted(records), seen_in(records, run.blobs)
     outcome = seen.ended.outcome if seen.ended else None
     limit = outcome.limit.name if outcome and outcome.limit else None
     return UnitResult.model_validate(
@@ -59,9 +67,9 @@ def measured(unit: Unit, settled: Settled, seen: Seen, records: Sequence[Record]
             "spent": counted.spent(),
             "wasted": counted.wasted,
             "times": _times(unit, records, counted),
-            "signals": {**counted.signals, **_outcome_signals(outcome)},
-            "failed_agent": counted.failed_agent,
-            "failed_step": counted.failed_step,
+            "signals": shown.signals,
+            "failed_agent": shown.failed_agent,
+            "failed_step": shown.failed_step,
             "run": unit.run,
         }
     )
@@ -71,12 +79,9 @@ def measured(unit: Unit, settled: Settled, seen: Seen, records: Sequence[Record]
 class _Counts:
     usages: dict[tuple[str, str], Usage] = field(default_factory=lambda: defaultdict(Usage))
     wasted: Usage = field(default_factory=Usage)
-    signals: Counter[str] = field(default_factory=Counter)
     model_s: float = 0.0
     tool_s: float = 0.0
     rounds: int = 0
-    failed_agent: str = ""
-    failed_step: str = ""
 
     def spent(self) -> tuple[Spent, ...]:
         return tuple(
@@ -87,7 +92,6 @@ class _Counts:
 
 def _counted(records: Iterable[Record]) -> _Counts:
     counts = _Counts()
-    tools: dict[str, str] = {}
     for record in records:
         body = record.body
         if body is None:
@@ -95,76 +99,20 @@ def _counted(records: Iterable[Record]) -> _Counts:
         match record.kind:
             case "RoundOpened":
                 counts.rounds += 1
-            case "StepIntended" if body["step"] == "tool":
-                asked = body.get("request")
-                tools[record.key] = str(asked["tool"]) if _names_tool(asked) else ""
             case "StepDone":
-                _step(counts, record, body, tools.get(record.key, ""))
+                _step(counts, record, body)
             case "StepFailed" if body.get("usage"):
                 counts.wasted += Usage.model_validate(body["usage"])
-            case "Reported":
-                _report(counts, record, body)
-            case _:
-                counts.signals.update(_signal(record.kind, body))
-    if counts.signals["code_written"] and not counts.signals["code_run"]:
-        counts.signals["code_never_ran"] = 1
-    for inner in ("code_written", "code_run"):
-        del counts.signals[inner]
     return counts
 
 
-def _step(counts: _Counts, record: Record, body: dict[str, Any], tool: str) -> None:
-    if body["step"] == "model":
-        counts.model_s += record.duration_s
-        usage = Usage.model_validate(body["usage"] or {})
-        counts.usages[_role(record.key), body.get("model") or ""] += usage
+def _step(counts: _Counts, record: Record, body: dict[str, Any]) -> None:
+    if body["step"] != "model":
+        counts.tool_s += record.duration_s
         return
-    counts.tool_s += record.duration_s
-    value = body.get("value")
-    if not isinstance(value, dict):
-        return
-    if tool in RUNS_CODE:
-        counts.signals["code_run"] += 1
-    if value.get("failed"):
-        counts.signals[f"tool_error:{tool or body['step']}"] += 1
-    text = str(value.get("text") or "")
-    if value.get("failed") and CAPTCHA.search(text):
-        counts.signals["captcha"] += 1
-    if BLOCKED.search(text[:2_000]):
-        counts.signals["blocked_page"] += 1
-
-
-def _report(counts: _Counts, record: Record, body: dict[str, Any]) -> None:
-    report = body["report"]
-    if report.get("code"):
-        counts.signals["code_written"] += 1
-    if report["status"] != "done" and not counts.failed_agent:
-        counts.failed_agent, counts.failed_step = body["agent"], record.key
-
-
-def _signal(kind: str, body: dict[str, Any]) -> dict[str, int]:
-    match kind:
-        case "Replanned":
-            return {"replans": 1}
-        case "LoopDetected":
-            return {"loops": 1}
-        case "StepUnknown":
-            return {"unknown_steps": 1}
-        case "QuestionAnswered" if body["answer"]["status"] == "denied":
-            return {"denied": 1}
-        case _:
-            return {}
-
-
-def _outcome_signals(outcome: ev.Outcome | None) -> dict[str, int]:
-    if outcome is None or outcome.outcome != "answered":
-        return {}
-    return {"unsupported": len(outcome.unsupported)}
-
-
-def _names_tool(request: object) -> bool:
-    """Whether a step's request is a tool call: agents of other packages record what they like."""
-    return isinstance(request, dict) and "tool" in request
+    counts.model_s += record.duration_s
+    usage = Usage.model_validate(body["usage"] or {})
+    counts.usages[_role(record.key), body.get("model") or ""] += usage
 
 
 def _role(key: str) -> str:

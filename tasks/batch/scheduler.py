@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from orchestrator.journal import Journal
 from orchestrator.limits import LimitHit, Limits, parse_limits
-from tasks.batch.measuring import measured, seen_of
+from tasks.batch.measuring import Run, measured, seen_of
 from tasks.batch.port import Engine, Order
 from tasks.batch.rules import Died, Settled, batch_limit, settle, wall_of
 from tasks.batch.store import Hold, Store
@@ -156,7 +156,9 @@ class Scheduler:
         seen = seen_of(records, unit.head)
         settled = settle(unit, seen, died)
         now = time.time()
-        result = measured(replace(unit, ended=now), settled, seen, records)
+        result = measured(
+            replace(unit, ended=now), settled, seen, Run(records, self.desk.journal.blobs)
+        )
         self.desk.store.change(
             self.hold, unit.unit, _row(settled, seen.steps, result, now), self._active_s()
         )
