@@ -18,11 +18,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.errors import NotReady
-from sandbox import owner, payload
+from sandbox import cgroups, owner, payload
 from sandbox.bubblewrap import FIRST_UID, UIDS
 from sandbox.inside.chromium import Start
 from sandbox.inside.confine import RELAY_PORT
@@ -34,6 +34,9 @@ OUTLET = "/run/outlet.sock"
 HOME = "/tmp/home"  # noqa: S108 - a file system of the box
 PROFILE = "/tmp/profile"  # noqa: S108
 SCRATCH_BYTES, SHARED_BYTES = 2 << 30, 1 << 30
+MEMORY_BYTES = 4 << 30
+PROCESSES = 4_000
+"""Threads count too: a busy Chromium has some hundreds of them."""
 TRIAL_S = 30.0
 # What Chromium and our Python need of a system; what is not there is left out.
 SYSTEM = (
@@ -54,19 +57,31 @@ print("nested" if libc.unshare(0x70000000) == 0 else "flat")
 
 @dataclass(frozen=True, slots=True)
 class BrowserBox:
-    """A box that was seen to work. `nested`: Chromium's own sandbox works inside of it too; where
-    it does not, our system call filter takes its place. `uid` is the real user of the box, None
-    where it is only another name for the caller."""
+    """A box that was seen to work.
+
+    `nested`: Chromium's own sandbox works inside of it too; where it does not, our system call
+    filter takes its place. `uid` is the real user of the box, None where it is only another name
+    for the caller. `group` bounds what all its processes take together; None where this user may
+    not set such limits.
+    """
 
     folder: Path
     uid: int | None
     nested: bool
+    group: cgroups.Group | None = None
 
     @classmethod
-    async def prepare(cls, folder: Path) -> BrowserBox:
+    async def prepare(cls, folder: Path, memory_bytes: int = MEMORY_BYTES) -> BrowserBox:
         """A box over a private folder. Raises NotReady where none can be made."""
         nested = await asyncio.to_thread(check)
-        return await asyncio.to_thread(_filled, folder, nested=nested)
+        box = await asyncio.to_thread(_filled, folder, nested=nested)
+        group = await asyncio.to_thread(_group, memory_bytes)
+        return replace(box, group=group)
+
+    def close(self) -> None:
+        """Take the limits away, once nothing runs in the box any more. Blocks."""
+        if self.group is not None:
+            self.group.remove()
 
     @property
     def downloads(self) -> Path:
@@ -82,8 +97,11 @@ class BrowserBox:
         """An executable that takes Chromium's arguments and runs it in the box. The proxy is
         found at 127.0.0.1:`port` inside."""
         wrapper = self.folder / "chromium"
+        places = self.group.folders if self.group is not None else ()
+        entering = [f"echo $$ > {shlex.quote(str(place / 'cgroup.procs'))}" for place in places]
         line = shlex.join(self.command([str(chromium)], chromium, port))
-        wrapper.write_text(f'#!/bin/sh\nexec {line} "$@"\n', encoding="utf-8")
+        script = ["#!/bin/sh", "set -e", *entering, f'exec {line} "$@"', ""]
+        wrapper.write_text("\n".join(script), encoding="utf-8")
         wrapper.chmod(0o700)
         return wrapper
 
@@ -253,6 +271,11 @@ def _filled(folder: Path, *, nested: bool) -> BrowserBox:
         (etc / name).write_text(text, encoding="ascii")
         (etc / name).chmod(0o644)
     return BrowserBox(folder, uid, nested)
+
+
+def _group(memory_bytes: int) -> cgroups.Group | None:
+    cgroups.sweep()
+    return cgroups.make(memory=memory_bytes, pids=PROCESSES, cpus=os.cpu_count() or 1)
 
 
 def _is_abandoned(folder: Path) -> bool:

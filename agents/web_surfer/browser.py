@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from orchestrator.errors import NotReady
-from sandbox.browser_box import BrowserBox, check, outlet, private_folder
+from sandbox.browser_box import MEMORY_BYTES, BrowserBox, check, outlet, private_folder
 from sandbox.egress import Egress, open_egress
 from sandbox.egress_policy import EgressPolicy
 
@@ -85,6 +85,7 @@ class WebSettings:
     goto_seconds: float = 15.0
     observation_chars: int = 20_000
     max_download_bytes: int = 50 * 1024 * 1024
+    memory_bytes: int = MEMORY_BYTES
     storage: Any = None
 
 
@@ -169,6 +170,9 @@ class Browser:
                 await chromium.close()
         if playwright is not None:
             await playwright.stop()
+        if self._box is not None:
+            await asyncio.to_thread(self._box.close)
+            self._box = None
 
     async def _running(self) -> Chromium:
         async with self._starting:
@@ -192,7 +196,7 @@ class Browser:
 
     async def _boxed(self) -> BrowserBox | None:
         if self._box is None and await unboxed_because(self.settings.box) is None:
-            self._box = await BrowserBox.prepare(self.folder)
+            self._box = await BrowserBox.prepare(self.folder, self.settings.memory_bytes)
         return self._box
 
     async def _launched(

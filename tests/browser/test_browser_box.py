@@ -24,6 +24,7 @@ from typing import Any
 import platformdirs
 import pytest
 from browser.processes import descendants, name_of, status_of
+from listening import Visit, listening
 from playwright.async_api import Browser as Chromium
 from playwright.async_api import Error, async_playwright
 
@@ -35,8 +36,10 @@ from agents.web_surfer.browser import (
     open_browser,
     unboxed_because,
 )
-from orchestrator.errors import NotReady
+from agents.web_surfer.surfer import WebSurfer
+from orchestrator.errors import NotReady, ToolFailed
 from sandbox.browser_box import PREFIX, BrowserBox, private_folder, taken
+from sandbox.egress_policy import EgressPolicy
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRET = "the-contents-of-a-secret-file"
@@ -233,6 +236,30 @@ def _check_processes() -> None:
             assert "0" not in status["Uid"].split()
     kinds = {status["Seccomp"] for _, status in ours}
     assert "2" in kinds, "no process of Chromium runs under a system call filter"
+
+
+HUNGRY = """<!doctype html><title>Asking</title><p>Still here</p><script>
+const held = [];
+for (let i = 0; i < 48; i++) held.push(new Uint8Array(64 << 20).fill(i + 1));
+document.title = "Took " + (held.length >> 4) + " GiB";
+</script>"""
+
+
+async def test_a_page_that_takes_memory_without_end_ends_alone(tmp_path: Path) -> None:
+    class Page(Visit):
+        def do_GET(self) -> None:
+            self.send(HUNGRY if self.path == "/hungry" else "<title>Plain</title><p>It costs 5.")
+
+    with listening(Page) as port:
+        policy = EgressPolicy(allow=frozenset({f"127.0.0.1:{port}"}))
+        settings = WebSettings(policy=policy, box="bubblewrap", memory_bytes=1 << 30)
+        async with WebSurfer.open(settings) as surfer:
+            with suppress(ToolFailed):
+                seen = await surfer.act("goto", url=f"http://127.0.0.1:{port}/hungry")
+                assert "Took" not in seen.text
+            after = await surfer.act("goto", url=f"http://127.0.0.1:{port}/plain")
+    assert "/hungry crashed" in after.text
+    assert "It costs 5." in after.text
 
 
 LIVES = """
