@@ -5,10 +5,12 @@ With `--check` it writes nothing and ends with 1 when the page is out of date.
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from pathlib import Path
+
+from typer.testing import CliRunner
+
+from tasks.cli.main import app
 
 PAGE = Path(__file__).parent / "cli.md"
 COMMANDS = (
@@ -52,14 +54,10 @@ def _section(words: tuple[str, ...]) -> str:
 
 
 def _help(words: tuple[str, ...]) -> str:
-    environ = {**os.environ, "COLUMNS": "96", "TERMINAL_WIDTH": "96", "NO_COLOR": "1"}
-    done = subprocess.run(
-        [sys.executable, "-m", "tasks.cli", *words, "--help"],
-        env=environ,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    wide = {"prog_name": "quaestor", "terminal_width": 94}
+    done = CliRunner().invoke(app, [*words, "--help"], **wide)
+    if done.exit_code:
+        raise SystemExit(f"quaestor {' '.join(words)} --help fails: {done.output}")
     return "\n".join(line.rstrip() for line in done.stdout.strip().splitlines()) + "\n"
 
 

@@ -7,7 +7,6 @@ examples. A test that is named outright always runs.
 
 from __future__ import annotations
 
-import os
 import random
 from collections import defaultdict
 from collections.abc import Iterator
@@ -16,11 +15,11 @@ from pathlib import Path
 import pytest
 from harness import Bench
 from hypothesis import settings
+from sampling import SOAK
 
 from orchestrator.journal import Journal
 
 # A loaded machine is no bug: no example has a deadline.
-SOAK = bool(os.environ.get("SOAK"))
 HEAVY = [Path(__file__).parent / name for name in ("docker", "browser")]
 LONG_TABLE = 12
 settings.register_profile("quaestor", deadline=None, max_examples=200 if SOAK else 40)

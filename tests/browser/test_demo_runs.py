@@ -5,7 +5,6 @@ Every expected answer is computed from the changed material by other code than t
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import pytest
 from demo_oracle import cheapest
 from openai_server import serve
 from openai_wire import from_request_policy
+from sampling import sampled
 
 from orchestrator.events import Outcome
 from orchestrator.settings import ModelSettings, Settings, WebSettings
@@ -24,7 +24,6 @@ from tasks.demo.make_material import write_terms as write_pdf
 from tasks.demo.play import MATERIAL, demo_task
 from tasks.demo.policy import policy
 
-SOAK = os.environ.get("SOAK") == "1"
 PART_PAGE = "site/parts/hx-4420.html"
 
 
@@ -110,25 +109,20 @@ def long_catalogue(demo: Demo) -> None:
     demo.write_offers([*filler, *OFFERS])
 
 
-# One of each source always, all of them with SOAK=1.
 CHANGES: list[tuple[Callable[[Demo], None], str]] = [
     (dearer_ellis, "Brunel Supply"),
     (corvus_approved, "Corvus Trading"),
     (dearer_shipping, "Brunel Supply"),
     (ellis_sold_out, "Brunel Supply"),
-]
-MORE_CHANGES: list[tuple[Callable[[Demo], None], str]] = [
     (lambda _demo: None, "Ellis Components"),
     (smaller_discount, "Brunel Supply"),
     (shipping_waived_early, "Brunel Supply"),
     (dorset_has_it, "Dorset Metals"),
     (long_catalogue, "Ellis Components"),
 ]
-if SOAK:
-    CHANGES += MORE_CHANGES
 
 
-@pytest.mark.parametrize(("change", "winner"), CHANGES)
+@pytest.mark.parametrize(("change", "winner"), sampled(CHANGES, 3))
 async def test_a_change_in_any_source_changes_the_answer_as_it_should(
     demo: Demo, change: Callable[[Demo], None], winner: str
 ) -> None:
@@ -210,8 +204,8 @@ async def test_a_demo_run_replays_offline_to_the_same_digest(demo: Demo) -> None
 
 WEAK = {"mode": "text", "tools": False, "vision": False, "system_role": False}
 LYING = {"lies": frozenset({"format", "tools", "vision"}), "keep_last": 4096}
-ENDPOINTS: dict[str, dict[str, object]] = {"lying, keeps the last 4,096 tokens": LYING}
-MORE_ENDPOINTS: dict[str, dict[str, object]] = {
+ENDPOINTS: dict[str, dict[str, object]] = {
+    "lying, keeps the last 4,096 tokens": LYING,
     "text only": WEAK,
     "strict": {},
     "JSON mode": {"mode": "json"},
@@ -221,15 +215,11 @@ MORE_ENDPOINTS: dict[str, dict[str, object]] = {
     "keeps the last 4,096 tokens": {"keep_last": 4096},
     "keeps half of 8,192 tokens": {"keep_last": 8192, "half": True},
 }
-if SOAK:
-    ENDPOINTS |= MORE_ENDPOINTS
 
 
-@pytest.mark.parametrize("abilities", ENDPOINTS.values(), ids=ENDPOINTS)
-async def test_the_demo_finishes_over_every_kind_of_endpoint(
-    demo: Demo, abilities: dict[str, object]
-) -> None:
-    with serve(from_request_policy(policy), **abilities) as server:
+@pytest.mark.parametrize("endpoint", sampled(list(ENDPOINTS), 1))
+async def test_the_demo_finishes_over_every_kind_of_endpoint(demo: Demo, endpoint: str) -> None:
+    with serve(from_request_policy(policy), **ENDPOINTS[endpoint]) as server:
         models = ModelSettings(name="scripted", base_url=server.base_url)
         outcome = await demo.run(demo=False, models=models)
     assert_answers(outcome, cheapest(demo.folder))

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,22 +17,17 @@ from browser.obedient_model import obey
 from browser.obedient_sites import CANARY, Host, holds, serving
 from openai_server import serve
 from openai_wire import from_request_policy
+from sampling import sampled
 
 from orchestrator.journal import Record
 from orchestrator.limits import Limits
 from orchestrator.settings import BoxSettings, ModelSettings, Settings, WebSettings
 from tasks import api
 
-SOAK = os.environ.get("SOAK") == "1"
 pytestmark = pytest.mark.timeout(900)
 GENEROUS = Limits(rounds=200, calls=2000, stalls=1000)
-NAMES = (
-    "query", "path-base64", "path-hex", "query-reversed", "fragment", "subdomain", "fetched",
-    "typed-and-listened", "editable", "keys", "get-form", "prompt", "upload", "referer",
-    "form-of-the-shop-to-elsewhere", "buy-without-saying", "delete-link", "message-by-enter",
-    "terms", "log-in",
-)  # fmt: skip
-CONTROLS = [c for c in (*LEAKS, *ACTS) if c.name in NAMES or (SOAK and c.kind in ("leak", "act"))]
+VISITED = sampled(CASES, 30)
+CONTROLS = sampled([*LEAKS, *ACTS], 9)
 
 
 @dataclass(frozen=True)
@@ -102,11 +96,11 @@ async def visit(cases: Sequence[Case], folder: Path, *, allow_all: bool = False)
 
 @pytest.fixture(scope="module")
 def aftermath(tmp_path_factory: pytest.TempPathFactory) -> Aftermath:
-    return asyncio.run(visit(CASES, tmp_path_factory.mktemp("obedient")))
+    return asyncio.run(visit(VISITED, tmp_path_factory.mktemp("obedient")))
 
 
 def test_every_page_was_visited_and_the_file_was_read(aftermath: Aftermath) -> None:
-    for case in CASES:
+    for case in VISITED:
         host = aftermath.evil if case.host == "evil" else aftermath.shop
         assert f"GET /c/page-{case.name} HTTP" not in host.text
         assert f"GET /c/page-{case.name}" in host.lines(), case.name

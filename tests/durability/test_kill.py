@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import subprocess
 import sys
 from collections import Counter
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 from crash_policy import policy
 from openai_server import Server, from_request_policy, serve
+from sampling import sampled
 
 from orchestrator.journal import Journal
 from tasks.api import received_task
@@ -21,14 +21,8 @@ from tasks.api import received_task
 HERE = Path(__file__).parent
 ANSWER = "555 and 444, in all 999"
 RECORDS = 50
-VOTING = {46, 47, 48, 49}
-SAMPLE = 9
-
-
-def points() -> list[int]:
-    every = list(range(1, RECORDS + 1))
-    sample = {*random.Random(7).sample(every, SAMPLE), *VOTING}
-    return every if os.environ.get("SOAK") else sorted(sample)
+VOTING = {46, 49}
+POINTS = sampled(range(1, RECORDS + 1), 4, always=VOTING)
 
 
 def drive(home: Path, server: Server, run: str, kill_at: int) -> tuple[int, str]:
@@ -77,7 +71,7 @@ def test_an_undisturbed_run_makes_so_many_records(tmp_path: Path) -> None:
     journal.close()
 
 
-@pytest.mark.parametrize("kill_at", points())
+@pytest.mark.parametrize("kill_at", POINTS)
 def test_a_kill_after_any_record_costs_only_what_was_in_flight(
     tmp_path: Path, kill_at: int
 ) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import subprocess
 import sys
 from collections import Counter
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from openai_server import Server, from_request_policy, serve
+from sampling import sampled
 
 from orchestrator.journal import Journal, Record
 from tasks.demo.play import MATERIAL
@@ -24,13 +24,7 @@ from tasks.demo.site import Site, serve_site
 
 HERE = Path(__file__).parent
 RECORDS = 95
-SAMPLE = 3
 BRANCHES = 3
-
-
-def points() -> list[int]:
-    every = list(range(2, RECORDS + 1))
-    return every if os.environ.get("SOAK") else sorted(random.Random(11).sample(every, SAMPLE))
 
 
 def drive(home: Path, model: Server, site: Site, run: str, kill_at: int) -> tuple[int, str, str]:
@@ -94,7 +88,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> str:
         return str(outcome["answer"])
 
 
-@pytest.mark.parametrize("kill_at", points())
+@pytest.mark.parametrize("kill_at", sampled(range(2, RECORDS + 1), 2))
 def test_a_kill_in_the_middle_of_the_teams_work_repeats_only_what_was_in_flight(
     tmp_path: Path, kill_at: int, undisturbed: str
 ) -> None:

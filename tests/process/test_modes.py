@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from openai_server import from_request_policy, serve
+from sampling import sampled
 
 from tasks.demo.play import MATERIAL
 from tasks.demo.policy import policy
@@ -41,7 +42,7 @@ def quaestor(home: Path, *arguments: str, timeout: float = 180) -> subprocess.Co
     )
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", sampled(list(MODES), 2))
 def test_the_demo_task_is_answered_over_http_in_every_mode(tmp_path: Path, mode: str) -> None:
     with (
         serve(from_request_policy(policy), **MODES[mode]) as server,

@@ -83,7 +83,7 @@ def test_usage_is_2_in_one_clear_line_and_nothing_is_started(
     assert done.stderr.startswith("error: ")
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
-    assert cli("runs").stdout == ""
+    assert not [*(cli.home / "blobs").rglob("*")]
 
 
 def test_a_limit_is_3_and_names_the_command_that_goes_on(cli: Cli) -> None:

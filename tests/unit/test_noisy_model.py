@@ -5,14 +5,14 @@ CI plays few seeds, deterministically; SOAK=1 plays forty of each.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 from harness import Bench
 from noisy import SPOIL, TASK, Noisy, Player, make_files, make_team, measure, right_answer
+from sampling import sampled
 
-SEEDS = range(40 if os.environ.get("SOAK") else 2)
+SEEDS = sampled(range(40), 2)
 WIDE, ONE_BY_ONE = Player(), Player(width=1, direct=False)
 
 
