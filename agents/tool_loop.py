@@ -303,8 +303,8 @@ class ToolLoop:
         return f"{head}\n{text}"
 
     def _report(self, status: ReportStatus, summary: str, named: list[str]) -> Report:
-        strange = self._strange(summary)
-        if strange and self.assignment.tool is None:
+        strange = self._strange(summary) if self.assignment.tool is None else []
+        if strange:
             summary += f"\n[no observation holds: {', '.join(strange[:9])}]"
         known = [name for name in dict.fromkeys(named) if name in self.evidence]
         if self.withheld:

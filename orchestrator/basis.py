@@ -69,13 +69,16 @@ def check_answer(
 def atoms(text: str) -> list[str]:
     """The checkable pieces of a text, each once, in order of appearance."""
     found: list[tuple[int, str]] = []
+
+    def taken(match: re.Match[str]) -> str:
+        piece = match[0].rstrip(".,;:")
+        if match.re is NAME and _starts_sentence(match.string, match.start()):
+            piece = _without_opening(piece)
+        found.append((match.start(), piece))
+        return "\0" * len(match[0])
+
     for pattern in (URL, ISO_DATE, LONG_DATE, IDENTIFIER, NUMBER, NAME):
-        for match in pattern.finditer(text):
-            piece = match[0].rstrip(".,;:")
-            if pattern is NAME and _starts_sentence(text, match.start()):
-                piece = _without_opening(piece)
-            found.append((match.start(), piece))
-            text = text[: match.start()] + "\0" * len(match[0]) + text[match.end() :]
+        text = pattern.sub(taken, text)
     return list(dict.fromkeys(piece for _, piece in sorted(found)))
 
 
@@ -173,5 +176,5 @@ def _without_opening(name: str) -> str:
 
 
 def _starts_sentence(text: str, position: int) -> bool:
-    before = text[:position].rstrip()
+    before = text[max(0, position - NEAR) : position].rstrip()
     return not before or before[-1] in ".!?:\n-*#>|"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from orchestrator.agent import Assignment, Evidence, Report
 from orchestrator.canonical import canonical
@@ -37,6 +38,8 @@ FACT_CHARS = 300
 FACT_MARKS = 45
 """Characters of a fact's line beside its text: id, kind, evidence."""
 LEAST_FACT_CHARS = 60
+BRIEF_FACTS = 40
+"""An agent is told 31 to 40 of the newest facts."""
 WITHHELD = "[withheld: the provider's content filter refused this text; its evidence is kept]"
 METADATA = re.compile(
     r"<(script|style)\b[^>]*>.*?</\1\s*>"
@@ -106,9 +109,11 @@ def window_chars(state: State) -> int:
     return min(window, state.windows.get("lead", window)) * CHARS_PER_TOKEN
 
 
+@lru_cache(maxsize=128)
 def digest(text: str, words: str, limit: int = DIGEST_CHARS) -> str:
     """A report cut to size: metadata out, then the top; for a small limit the lines that share
-    words with the instruction and the task, in their order."""
+    words with the instruction and the task, in their order. Each prompt of a run shows the same
+    reports, so that what was cut once is kept."""
     text = METADATA.sub("", text).strip()
     if len(text) <= limit:
         return text
@@ -138,7 +143,9 @@ def brief(state: State, done: Iterable[tuple[Assignment, Report]]) -> str:
         parts.append(f"<attachments>\n{attachment_lines(task)}\n</attachments>")
     facts = [fact for fact in state.ledger.facts if fact.kind in ("given", "found", "refuted")]
     if facts:
-        parts.append("<facts>\n" + "\n".join(_fact_line(f) for f in facts[-30:]) + "\n</facts>")
+        # The oldest go ten at a time: so the briefs of one assignment after the other begin alike.
+        shown = facts[max(0, len(facts) - BRIEF_FACTS + 9) // 10 * 10 :]
+        parts.append("<facts>\n" + "\n".join(_fact_line(f) for f in shown) + "\n</facts>")
     parts += [report_block(state, work, report, _room(state)) for work, report in done]
     return "\n".join(parts)
 

@@ -370,14 +370,13 @@ class Tally:
     def calls_per_success(self) -> float:
         return self.calls / max(1, self.right)
 
-    def line(self) -> str:
-        """A row of a table."""
+    def cells(self) -> dict[str, str]:
+        """A row of a table, in the columns that AutoGen's has."""
         honest = self.runs - self.right - self.wrong
-        draws = "same prompt, same error" if self.same else "independent"
-        return (
-            f"| {self.p:g} | {draws} | {self.right}/{self.runs} | {self.wrong} | {honest} "
-            f"| {self.calls_per_success:.1f} |"
-        )
+        ends = {"success": self.right, "false": self.wrong, "honest": honest}
+        shares = {f"{name} %": f"{100 * count / self.runs:.0f}" for name, count in ends.items()}
+        calls = f"{self.calls_per_success:.1f}" if self.right else "-"
+        return {**shares, "calls per success": calls}
 
 
 async def measure(home: Path, seeds: range, player: Player, p: float, *, same: bool) -> Tally:

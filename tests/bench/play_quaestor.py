@@ -9,6 +9,8 @@ import json
 import re
 
 from scenes import (
+    CHAINED,
+    YIELD,
     Step,
     answer_of,
     station_of,
@@ -55,7 +57,7 @@ def _lead(request: Request) -> str:
     if answer is not None:
         return _finish(answer, reports, steps)
     if "stations" in task:
-        return _stations(shown, steps)
+        return _stations(task, shown, steps)
     return decision(plan=_plan(steps), assignments=_branches(steps))
 
 
@@ -97,17 +99,20 @@ def _work(name: str, agent: str, ask: str) -> dict[str, Json]:
     return {"id": name, "agent": agent, "instruction": ask}
 
 
-def _stations(shown: str, steps: list[Step]) -> str:
-    """Five stations at a time: open the file, then its program."""
+def _stations(task: str, shown: str, steps: list[Step]) -> str:
+    """Five stations at a time, or one where it needs the one before: open the file, then its
+    program."""
     todo = [
         (read, write)
         for read, write, run in zip(steps[::3], steps[1::3], steps[2::3], strict=True)
         if not run.shown.search(shown)
     ]
+    known = YIELD.findall(shown) if CHAINED in task else []
     assignments: list[Json] = []
-    for read, write in todo[:AT_ONCE]:
+    for read, write in todo[: 1 if CHAINED in task else AT_ONCE]:
         number = station_of(read.ask)
-        coder = _work(f"c{number}", "Coder", write.ask)
+        told = [f"The yield of station {n} is {y}." for n, y in known if int(n) == number - 1]
+        coder = _work(f"c{number}", "Coder", " ".join([write.ask, *told]))
         assignments += [_look(read, number), {**coder, "after": [f"f{number}"]}]
     return decision(plan=[] if shown else _plan(steps), assignments=assignments)
 

@@ -18,6 +18,7 @@ READINGS = re.compile(r"Readings of station (\d+): (\d+), (\d+) and (\d+)\.")
 PROGRAM = re.compile(r"```python\n(.*?)```", re.DOTALL)
 SITE = "{site}"
 STATIONS = 20
+CHAINED = "plus the yield of the station before"
 MEND = "The program failed. Mend it and write the whole program again."
 _ERROR = re.compile(r"is not defined|exited with an error")
 
@@ -116,13 +117,7 @@ def files(draw: random.Random) -> Scene:
 
 def stations(draw: random.Random) -> Scene:
     """Sixty delegations: twenty times a file to read, a program to write, a program to run."""
-    readings = {n: [draw.randint(10, 99) for _ in range(3)] for n in range(1, STATIONS + 1)}
-    files = {}
-    for number, (one, two, three) in readings.items():
-        text = _lines(draw, 1_900)
-        line = f"Readings of station {number}: {one}, {two} and {three}."
-        text.insert(draw.randint(2, 9), line)
-        files[_station_file(number)] = "\n".join(text)
+    readings, files = _stations(draw)
     yields = {n: one * two + three for n, (one, two, three) in readings.items()}
     best = max(yields, key=lambda n: (yields[n], -n))
     task = (
@@ -133,6 +128,20 @@ def stations(draw: random.Random) -> Scene:
     )
     answer = f"Station {best} has the highest yield: {yields[best]}"
     return Scene("60 steps", task, answer, 3 * STATIONS, files)
+
+
+def chain(draw: random.Random) -> Scene:
+    """The same sixty one after the other: each program needs what the one before has printed."""
+    readings, files = _stations(draw)
+    last = sum(one * two + three for one, two, three in readings.values())
+    task = (
+        f"There are {STATIONS} stations, each with a file: {_station_file(1)} to "
+        f"{_station_file(STATIONS)}. The yield of a station is its first reading times its second, "
+        f"plus its third, {CHAINED} (none before the first). Compute each yield by a program of "
+        "its own, one after the other. How high is the yield of the last station?"
+    )
+    answer = f"The last station has the yield {last}"
+    return Scene("60 in a chain", task, answer, 3 * STATIONS, files)
 
 
 def steps_of(task: str) -> list[Step]:
@@ -180,7 +189,11 @@ def station_program(number: int, shown: str) -> str:
     """The program for one station, with the readings that were shown."""
     readings = {int(found[0]): found[1:] for found in READINGS.findall(shown)}
     one, two, three = readings[number]
-    return f'print("The yield of station {number} is", {one} * {two} + {three})\n'
+    before = ""
+    if CHAINED in shown and number > 1:
+        yields = {int(found[0]): found[1] for found in YIELD.findall(shown)}
+        before = f" + {yields[number - 1]}"
+    return f'print("The yield of station {number} is", {one} * {two} + {three}{before})\n'
 
 
 def answer_of(task: str, shown: str) -> str | None:
@@ -191,6 +204,8 @@ def answer_of(task: str, shown: str) -> str | None:
         yields = {int(number): int(value) for number, value in YIELD.findall(shown)}
         if len(yields) < int(found[1]):
             return None
+        if CHAINED in task:
+            return f"The last station has the yield {yields[int(found[1])]}"
         best = max(yields, key=lambda n: (yields[n], -n))
         return f"Station {best} has the highest yield: {yields[best]}"
     name = "total" if "the total figure" in task else "survey"
@@ -276,6 +291,18 @@ def _station_steps(number: int) -> list[Step]:
             re.compile(rf"The yield of {place} is \d"),
         ),
     ]
+
+
+def _stations(draw: random.Random) -> tuple[dict[int, list[int]], dict[str, str]]:
+    """The readings of every station, and the files that hold them."""
+    readings = {n: [draw.randint(10, 99) for _ in range(3)] for n in range(1, STATIONS + 1)}
+    files = {}
+    for number, (one, two, three) in readings.items():
+        text = _lines(draw, 1_900)
+        line = f"Readings of station {number}: {one}, {two} and {three}."
+        text.insert(draw.randint(2, 9), line)
+        files[_station_file(number)] = "\n".join(text)
+    return readings, files
 
 
 def _station_file(number: int) -> str:

@@ -65,11 +65,11 @@ RIGHT = f"In all {sum(n * 7919 % 9973 for n in range(1, STEPS + 1))}."
 ROUNDS = Limits(rounds=90)
 
 
-@pytest.mark.parametrize("window", [6000, None])
-async def test_sixty_steps_in_a_window_of_six_thousand_tokens_end_with_the_right_answer(
-    bench: Bench, window: int | None
+@pytest.mark.parametrize(("size", "window"), [(6000, 6000), (3000, None)])
+async def test_sixty_steps_in_a_small_window_end_with_the_right_answer(
+    bench: Bench, size: int, window: int | None
 ) -> None:
-    model = Narrow(adds_up, 6000)
+    model = Narrow(adds_up, size)
     outcome = await bench.run(model, agents=team(Meter=meter), limits=ROUNDS, window=window)
     assert (outcome.outcome, outcome.answer) == ("answered", RIGHT)
     assert model.refused <= (0 if window else 3)
