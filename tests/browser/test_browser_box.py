@@ -308,25 +308,39 @@ def test_nothing_of_the_box_outlives_a_killed_parent(short: Path) -> None:
     assert not left.exists()
 
 
-def test_the_box_of_an_ordinary_user_is_closed_too(tmp_path: Path) -> None:
+def test_an_ordinary_users_box_is_closed_and_without_one_the_proxy_holds(short: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("the other tests have run as an ordinary user already")
-    seen = _as_nobody(tmp_path)
+    seen = _as_nobody(short)
     assert seen["outside"] == ["file", "loopback"]
     assert seen["inside"] == []
     assert seen["page"] == "2"
+    assert (seen["unboxed"], seen["visited"]) == (True, [0])
+    assert "loopback" in seen["refused"]
 
 
 AS_NOBODY = """
 import asyncio, http.server, json, os, threading
 from pathlib import Path
 from agents.web_surfer.browser import WebSettings, find_chromium, open_browser
+from agents.web_surfer.surfer import WebSurfer
+from orchestrator.errors import ToolFailed
 from sandbox.browser_box import BrowserBox, private_folder
+from sandbox.egress_policy import EgressPolicy
 
+class Page(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        visits.append(self.server.server_port)
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"<title>Shop</title>It costs 5.")
+
+visits = []
 secret = Path(os.environ["TMPDIR"], "secret")
 secret.write_text("x")
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
-threading.Thread(target=server.serve_forever, daemon=True).start()
+server, closed = (http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page) for _ in "ab")
+for one in (server, closed):
+    threading.Thread(target=one.serve_forever, daemon=True).start()
 probe = f'''
 test -r {secret} && echo file
 exec 2>/dev/null; (exec 5<>/dev/tcp/127.0.0.1/{server.server_port}) && echo loopback
@@ -346,6 +360,15 @@ async def main():
         context = await browser.new_context("main", None)
         page = await context.new_page()
         seen["page"] = str(await page.evaluate("1 + 1"))
+    policy = EgressPolicy(allow=frozenset({f"127.0.0.1:{server.server_port}"}))
+    async with WebSurfer.open(WebSettings(box="none", policy=policy)) as surfer:
+        shown = await surfer.act("goto", url=f"http://127.0.0.1:{server.server_port}/")
+        seen["unboxed"] = "It costs 5." in shown.text
+        try:
+            await surfer.act("goto", url=f"http://127.0.0.1:{closed.server_port}/")
+        except ToolFailed as error:
+            seen["refused"] = error.message
+    seen["visited"] = sorted({port - server.server_port for port in visits})
     print(json.dumps(seen))
 
 asyncio.run(main())
@@ -355,11 +378,6 @@ asyncio.run(main())
 def _as_nobody(folder: Path) -> dict[str, Any]:
     """The system's own Python, since root's may be where nobody can read."""
     libraries = str(Path(platformdirs.__file__).parents[1])
-    for place in (folder, *folder.parents):
-        if not place.stat().st_mode & 0o001:
-            place.chmod(place.stat().st_mode | 0o011)
-        if place == Path("/tmp"):
-            break
     folder.chmod(0o777)
     environ = {
         "PATH": os.environ["PATH"],
