@@ -22,7 +22,7 @@ from cli_process import Cli
 from harness import assign, finish
 
 from agents.roster import Parts
-from orchestrator.agent import Assignment, Observation, Report, Source, WorkContext
+from orchestrator.agent import Assignment, Observation, Question, Report, Source, WorkContext
 from orchestrator.models.llm import Request
 from tasks.batch.leftovers import PREFIX, VARIABLE
 
@@ -84,7 +84,12 @@ class Misfit:
         """Needs nothing."""
 
     async def work(self, assignment: Assignment, ctx: WorkContext) -> Report:
-        said = MISDEEDS[assignment.instruction.split()[0]]()
+        word = assignment.instruction.split()[0]
+        if word == "ask":
+            asked = Question(kind="approve", text="May I misbehave?")
+            said = (await ctx.ask("ask/1", asked)).status
+        else:
+            said = MISDEEDS[word]()
         return await observed(ctx, f"misbehaved: {said}", assignment.instruction)
 
     async def close(self) -> None:

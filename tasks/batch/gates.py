@@ -67,6 +67,8 @@ class SharedGate:
         await self._wait_until(await asyncio.to_thread(self._turn, tokens))
         seat = await self._seat()
         try:
+            if seat:  # meanwhile the endpoint may have asked somebody to wait
+                await self._wait_until(await asyncio.to_thread(self._blocked_until))
             yield
         finally:
             if seat:
