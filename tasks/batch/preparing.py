@@ -61,6 +61,11 @@ def unit_name(task: str, system: str, repeat: int) -> str:
 
 def tasks_of(plan: Plan) -> Tasks:
     """The tasks of a plan, from their file. Raises UsageError when it is not what it was."""
+    if plan.kind == "bench":
+        raise UsageError(
+            "this batch belongs to a benchmark run",
+            fix="quaestor bench resume, quaestor bench score or quaestor bench report",
+        )
     tasks = read_tasks(plan.tasks)
     if tasks.sha256 != plan.tasks_sha256:
         raise UsageError(

@@ -90,6 +90,20 @@ class Store:
                 connection.execute(sql.insert(units), rows[start : start + AT_ONCE])
         return batch
 
+    def extend(self, batch: str, plan: Plan, planned: Sequence[Planned]) -> None:
+        """Change the plan of a batch, and add those of its units that it has not got yet."""
+        known = {unit.unit for unit in self.all(batch)}
+        fresh = [asdict(unit) for unit in planned if unit.unit not in known]
+        rows = [{**unit, **NEW_UNIT, "batch": batch, "queued": time.time()} for unit in fresh]
+        with self._begin() as connection:
+            connection.execute(
+                sql.update(batches)
+                .where(batches.c.batch == batch)
+                .values(plan=plan.model_dump_json())
+            )
+            for start in range(0, len(rows), AT_ONCE):
+                connection.execute(sql.insert(units), rows[start : start + AT_ONCE])
+
     def claim(self, batch: str, owner: str) -> Hold:
         """Become the scheduler: every older one is fenced."""
         with self._begin() as connection:

@@ -18,7 +18,7 @@ from tasks.benchmark.cases import Suite
 
 SCHEMA = 1
 EXTENDS = frozenset({"repeats"})
-NOT_COMPARED = frozenset({"run", "created"})
+NOT_COMPARED = frozenset({"run", "created", "parallel"})
 PAGE_SEARCH = "duckduckgo"
 PAGE_SEARCH_UNITS = 20
 

@@ -80,6 +80,18 @@ def answer_was_shown(records: Sequence[Record], blobs: Blobs, gold: Json) -> boo
     return any(would_accept(text, gold) for text in texts)
 
 
+def last_page(records: Sequence[Record], blobs: Blobs) -> str | None:
+    """The address at which the browser stood at the end, or None."""
+    page = None
+    for record in records:
+        if record.kind != "StepDone" or record.body is None or record.body["step"] != "tool":
+            continue
+        value = _value(record.body, blobs)
+        if isinstance(value, dict) and isinstance(value.get("snapshot"), dict):
+            page = value["snapshot"].get("url") or page
+    return page
+
+
 def _count(counting: _Counting, record: Record, blobs: Blobs) -> None:
     body = record.body
     match record.kind:

@@ -90,15 +90,15 @@ def run_batch(
     if resolved.origin("on_question") == "default":
         one = one.model_copy(update={"on_question": "deny"})
     tasks = read_tasks(ordered.tasks)
-    systems = asyncio.run(_ready(systems_by_model(one, ordered.models), streams))
+    systems = asyncio.run(ready_systems(systems_by_model(one, ordered.models), streams))
     plan = plan_of(
         tasks,
         systems,
         repeats=ordered.repeats,
         parallel=ordered.parallel,
-        limits=_limits(ordered.limits, BATCH_LIMITS),
+        limits=added_limits(ordered.limits, BATCH_LIMITS),
         wall_s=parse_limits(f"time={ordered.wall}", Limits()).time_s or 0.0,
-        engine=_engine(ordered.engine),
+        engine=engine_named(ordered.engine),
     )
     store = Store.open(one.home, one.journal_url)
     try:
@@ -148,14 +148,14 @@ def _again(batch: Batch, go_on: GoOn, home: Path | None) -> Carried:
     plan = batch.plan.model_copy(
         update={
             "parallel": go_on.parallel or batch.plan.parallel,
-            "limits": _limits(go_on.limits, batch.plan.limits),
+            "limits": added_limits(go_on.limits, batch.plan.limits),
         }
     )
     systems = settings_of(plan, home_of(home, os.environ), journal_url(os.environ))
     return Carried(replace(batch, plan=plan), tasks_of(plan), systems)
 
 
-async def _ready(systems: Mapping[str, Settings], streams: Streams) -> dict[str, Settings]:
+async def ready_systems(systems: Mapping[str, Settings], streams: Streams) -> dict[str, Settings]:
     """The systems as far as they can be kept here. Raises before anything is written."""
     ready: dict[str, Settings] = {}
     told: set[str] = set()
@@ -206,10 +206,10 @@ async def _carried(store: Store, carried: Carried, streams: Streams, show: Show)
         engine = await stack.enter_async_context(open_engine(plan.engine))
         desk = Desk(store, journal, engine, plan, source, watch, finished)
         scheduler = Scheduler(desk, claim(store, carried.batch.batch))
-        return await _unless_stopped(scheduler, streams)
+        return await unless_stopped(scheduler, streams)
 
 
-async def _unless_stopped(scheduler: Scheduler, streams: Streams) -> Ended | int:
+async def unless_stopped(scheduler: Scheduler, streams: Streams) -> Ended | int:
     """Where a signal stops it, units are ended and stay as they are: `resume` goes on."""
 
     def last_words(_code: int) -> None:
@@ -235,13 +235,15 @@ def _code(ended: Ended, totals: Totals) -> int:
     return ANSWERED if is_whole else PARTIAL
 
 
-def _limits(texts: tuple[str, ...], limits: Limits) -> Limits:
+def added_limits(texts: tuple[str, ...], limits: Limits) -> Limits:
+    """Limits with those of a command line over them."""
     for text in texts:
         limits = parse_limits(text, limits)
     return limits
 
 
-def _engine(name: str) -> EngineName:
+def engine_named(name: str) -> EngineName:
+    """The engine of this name. Raises UsageError."""
     if name not in get_args(EngineName):
         names = ", ".join(get_args(EngineName))
         raise UsageError(f"there is no engine {name!r}", fix=f"one of {names}")

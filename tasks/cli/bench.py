@@ -1,4 +1,4 @@
-"""`quaestor bench`: score answers, check suites, read and compare results."""
+"""`quaestor bench`: run suites, score answers, read and compare results."""
 
 from __future__ import annotations
 
@@ -7,35 +7,36 @@ from typing import Annotated
 
 import typer
 
+from tasks.cli import bench_options as bo
 from tasks.cli import options as opt
+from tasks.cli.bench_runs import resume, run
 from tasks.cli.command import group, streams_of
 from tasks.cli.given import Where
-
-Results = Annotated[
-    Path,
-    typer.Argument(
-        metavar="RESULTS", help="A folder with manifest.json and units.jsonl, or a report.json."
-    ),
-]
 
 
 def add_to(app: typer.Typer) -> None:
     """Add this family's commands."""
-    about = "Benchmarks: scores, suites, reports."
-    group(app, "bench", about, score, check, report, compare, estimate, gate)
+    about = "Benchmarks: run suites, score, report, compare."
+    functions = (run, resume, score, check, report, compare, estimate, gate)
+    group(app, "bench", about, *functions)
 
 
 def score(
     context: typer.Context,
+    run: Annotated[
+        str | None,
+        typer.Argument(metavar="[RUN]", help="A benchmark run by the start of its id, or last."),
+    ] = None,
     scorer: Annotated[
-        str, typer.Option("--scorer", metavar="NAME", help="gaia/2023, exact, ...: see the docs.")
-    ],
+        str | None,
+        typer.Option("--scorer", metavar="NAME", help="gaia/2023, exact, ...: see the docs."),
+    ] = None,
     pairs: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--pairs", metavar="FILE|-", help="JSON lines with prediction and gold; - for stdin."
         ),
-    ],
+    ] = None,
     model: Annotated[
         str | None, typer.Option("--model", metavar="NAME", help="The judge, for rules with one.")
     ] = None,
@@ -45,35 +46,32 @@ def score(
     home: opt.Home = None,
     config: opt.Config = None,
 ) -> int:
-    """Score pairs of prediction and gold: one JSON line out for each line in.
+    """Score a run anew from what it has recorded, or bare pairs: one JSON line out per line in.
 
     A bad line is named, gets a line without a score, and does not stop the others; the exit code
-    is then 3, as it is when a line could not be judged.
+    is then 3, as it is when something could not be judged. No unit is ever run again.
     """
+    from orchestrator.errors import UsageError
+    from tasks.cli.bench_scoring import score_again
     from tasks.cli.scoring import score_pairs
 
+    if (run is None) == (pairs is None) or (pairs is not None and scorer is None):
+        raise UsageError(
+            "say what is to be scored", fix="a RUN, or --scorer NAME with --pairs FILE"
+        )
     given = {"sandbox.launcher": sandbox, "models.name": model, "models.base_url": base_url}
     flags = opt.flags_given(given, None)
     where = Where(home, config, trust_project)
-    return score_pairs(scorer, pairs, (flags, where), streams_of(context))
+    if run is not None:
+        return score_again(run, scorer or "", model or "", (flags, where), streams_of(context))
+    return score_pairs(scorer or "", pairs or "", (flags, where), streams_of(context))
 
 
 def check(
     context: typer.Context,
-    suite: Annotated[
-        str,
-        typer.Argument(
-            metavar="SUITE",
-            help="A JSON lines file of your own, or KIND:PATH with KIND gaia, assistantbench, "
-            "humaneval, simpleqa or webarena.",
-        ),
-    ],
-    split: Annotated[
-        str, typer.Option("--split", metavar="NAME", help="validation (default) or test.")
-    ] = "validation",
-    level: Annotated[
-        list[str] | None, typer.Option("--level", metavar="N", help="Only this level.")
-    ] = None,
+    suite: bo.Suite,
+    split: bo.Split = "validation",
+    level: bo.Level = None,
     sandbox: opt.Sandbox = None,
     trust_project: opt.TrustProject = False,
     home: opt.Home = None,
@@ -89,22 +87,24 @@ def check(
 
 def report(
     context: typer.Context,
-    results: Results,
-    out: Annotated[
-        Path, typer.Option("--out", metavar="DIR", help="Where report.json, .md and .html go.")
-    ],
+    results: bo.Results,
+    out: bo.Out = None,
+    home: opt.Home = None,
 ) -> int:
     """Write the report of a benchmark run: JSON, Markdown and one HTML file with plots."""
-    from tasks.cli.judging import report_results
+    from tasks.cli.judging import report_results, results_place
 
-    return report_results(results, out, streams_of(context))
+    place = results_place(results, home)
+    folder = place if place.is_dir() else place.parent
+    return report_results(place, out or folder, streams_of(context))
 
 
 def compare(
     context: typer.Context,
-    first: Results,
+    first: bo.Results,
     second: Annotated[
-        Path | None, typer.Argument(metavar="[SECOND]", help="The results to compare with.")
+        str | None,
+        typer.Argument(metavar="[SECOND]", help="The run or results to compare with."),
     ] = None,
     published: Annotated[
         str | None,
@@ -117,41 +117,47 @@ def compare(
         bool, typer.Option("--force", help="Compare although suite or scorer differ.")
     ] = False,
     json: opt.Json = False,
+    home: opt.Home = None,
 ) -> int:
     """Compare two runs task by task, or one run with a published score."""
-    from tasks.cli.judging import Against, compare_results
+    from tasks.cli.judging import Against, compare_results, results_place
 
-    against = Against(second, published, other_split=other_split, force=force)
-    return compare_results(first, against, streams_of(context), as_json=json)
+    other = None if second is None else results_place(second, home)
+    against = Against(other, published, other_split=other_split, force=force)
+    listed = published == "list"
+    place = Path(first) if listed else results_place(first, home)
+    return compare_results(place, against, streams_of(context), as_json=json)
 
 
 def estimate(
     context: typer.Context,
-    pilot: Results,
+    pilot: bo.Results,
     units: Annotated[int, typer.Option("--units", metavar="N", help="How many units there are.")],
     parallel: Annotated[
         int, typer.Option("--parallel", metavar="N", help="How many run at a time.")
     ] = 1,
     json: opt.Json = False,
+    home: opt.Home = None,
 ) -> int:
     """Say from a pilot what a whole benchmark will cost and how long it takes."""
-    from tasks.cli.judging import estimate_units
+    from tasks.cli.judging import estimate_units, results_place
 
-    return estimate_units(pilot, units, parallel, streams_of(context), as_json=json)
+    place = results_place(pilot, home)
+    return estimate_units(place, units, parallel, streams_of(context), as_json=json)
 
 
 def gate(
     context: typer.Context,
-    results: Results,
+    results: bo.Results,
     baseline: Annotated[
-        Path, typer.Option("--baseline", metavar="RESULTS", help="The results to hold against it.")
+        str, typer.Option("--baseline", metavar="RUN", help="The run to hold against it.")
     ],
-    max_drop: Annotated[
-        float, typer.Option("--max-drop", metavar="SHARE", help="What may be lost, such as 0.02.")
-    ] = 0.0,
+    max_drop: bo.MaxDrop = 0.0,
     json: opt.Json = False,
+    home: opt.Home = None,
 ) -> int:
     """Exit 0 when a change did not make it worse, 1 when it did, 2 when nobody can say."""
-    from tasks.cli.judging import gate_results
+    from tasks.cli.judging import gate_results, results_place
 
-    return gate_results(results, baseline, max_drop, streams_of(context), as_json=json)
+    places = results_place(results, home), results_place(baseline, home)
+    return gate_results(*places, max_drop, streams_of(context), as_json=json)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from tasks.benchmark.gate import COULD_NOT_JUDGE, PASS, gate
 from tasks.benchmark.intervals import Interval
 from tasks.benchmark.manifest import System
 from tasks.benchmark.measures import summarize
+from tasks.benchmark.order import find_place
 from tasks.benchmark.published import (
     AgainstPublished,
     against_published,
@@ -22,6 +24,7 @@ from tasks.benchmark.published import (
 from tasks.benchmark.report import write_report
 from tasks.benchmark.results import Results, read_results
 from tasks.cli.exits import ANSWERED
+from tasks.cli.opening import home_of
 from tasks.cli.streams import Streams, clean
 
 SHOWN = 20
@@ -35,6 +38,14 @@ class Against:
     published: str | None
     other_split: bool = False
     force: bool = False
+
+
+def results_place(text: str, home: Path | None) -> Path:
+    """The folder or report that is meant: a path, or the start of a benchmark run's id."""
+    path = Path(text).expanduser()
+    if path.exists():
+        return path
+    return find_place(home_of(home, os.environ), text).folder
 
 
 def report_results(place: Path, out: Path, streams: Streams) -> int:

@@ -80,7 +80,7 @@ async def _model_judge(name: str, settings: BoxSettings) -> AsyncIterator[Judge]
     if ask is None:
         raise UsageError(f"{name} asks no model", fix="leave --model out")
     resolved = load_settings(*settings).settings
-    pool = ModelPool(resolved.home, _no_pictures, os.environ)
+    pool = ModelPool(resolved.home, no_pictures, os.environ)
     try:
         _, model = pool.lead_and_model(resolved)
 
@@ -94,7 +94,8 @@ async def _model_judge(name: str, settings: BoxSettings) -> AsyncIterator[Judge]
         await pool.close()
 
 
-def _no_pictures(sha256: str) -> bytes:
+def no_pictures(sha256: str) -> bytes:
+    """A judge is shown none."""
     raise KeyError(sha256)
 
 

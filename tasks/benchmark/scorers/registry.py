@@ -43,6 +43,8 @@ _RULES: Mapping[str, PureScorer] = {
 }
 PURE: Mapping[str, PureScorer] = {name: guarded(rule) for name, rule in _RULES.items()}
 FUNCTIONAL = "humaneval/functional"
+JUDGED = frozenset({"simpleqa/graded", "webarena/string"})
+"""Rules that may ask a model; of the second only the fuzzy checks do."""
 NAMES = (*PURE, FUNCTIONAL)
 
 
