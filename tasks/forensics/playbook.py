@@ -1,0 +1,222 @@
+"""The playbook: mechanisms with their signals and innocent twins, as tests that plain code can run.
+
+An examiner says which columns play which role; the query, its thresholds and the reading of its
+result are the playbook's. A case may bring a playbook of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints, ValidationError, model_validator
+
+from orchestrator.canonical import sha256_bytes
+from orchestrator.errors import ToolFailed, UsageError
+from orchestrator.models.llm import Frozen
+from tasks.forensics.intake import Column, Intake
+from tasks.forensics.rules import holds, names_in
+
+SHIPPED = Path(__file__).with_name("playbook.toml")
+MAX_BYTES = 1 << 20
+Part = Literal["signal", "twin", "shared"]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,40}$")]
+RoleName = Annotated[str, StringConstraints(pattern=r"^[a-z]+\.[a-z]+$")]
+
+
+class Test(Frozen):
+    """A query with two rules over its figures: `rule` speaks for the mechanism (of a twin: rules
+    the twin out), `against` speaks against it (of a twin: the twin explains what was seen). Neither
+    holds: undecided. `base` is how much there has to be for them to mean anything. `needs` are the
+    roles without which it cannot be run, `says` the sentence that its figures make."""
+
+    __test__ = False
+    id: Name
+    asks: str
+    needs: tuple[RoleName, ...]
+    extra: tuple[RoleName, ...] = ()
+    sql: str
+    base: str = ""
+    rule: str
+    against: str = ""
+    says: str
+
+    @model_validator(mode="after")
+    def _rules_are_such(self) -> Test:
+        for rule in filter(None, (self.base, self.rule, self.against)):
+            names_in(rule)
+        return self
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Every role that the query reads."""
+        return (*self.needs, *self.extra)
+
+    def outcome(self, figures: Mapping[str, Any]) -> bool | None:
+        """What its figures say of the mechanism: for it, against it, or neither. Rules that both
+        hold decide nothing."""
+        if self.base and not holds(self.base, figures):
+            return None
+        for_it = holds(self.rule, figures)
+        against_it = holds(self.against, figures) if self.against else None
+        if for_it and not against_it:
+            return True
+        return False if against_it and for_it is False else None
+
+
+class Mechanism(Frozen):
+    """A way to cheat, what would show it, and what else would look the same."""
+
+    id: Name
+    title: str
+    signal: tuple[Test, ...] = Field(min_length=1)
+    twin: tuple[Test, ...] = Field(min_length=1)
+    affected: str = ""
+    affected_needs: tuple[RoleName, ...] = ()
+
+    def tests(self) -> Iterator[tuple[str, Part, Test]]:
+        """Each test with its full name and its part."""
+        for test in self.signal:
+            yield f"{self.id}/{test.id}", "signal", test
+        for test in self.twin:
+            yield f"{self.id}/{test.id}", "twin", test
+
+
+class Common(Frozen):
+    """What any finding needs."""
+
+    peers: int = Field(ge=1)
+    exhibits: int = Field(ge=2)
+
+
+class Playbook(Frozen):
+    """A playbook, with the sha256 of the file that it was read from."""
+
+    version: str
+    common: Common
+    roles: dict[str, dict[str, str]]
+    shared: tuple[Test, ...]
+    mechanism: tuple[Mechanism, ...] = Field(min_length=1)
+    sha256: str = ""
+
+    def tests(self) -> dict[str, tuple[Part, Test]]:
+        """Every test by its full name."""
+        found: dict[str, tuple[Part, Test]] = {test.id: ("shared", test) for test in self.shared}
+        for mechanism in self.mechanism:
+            found |= {name: (part, test) for name, part, test in mechanism.tests()}
+        return found
+
+
+def load_playbook(file: Path | None) -> Playbook:
+    """A case's own playbook, or the shipped one. Raises UsageError."""
+    place = file or SHIPPED
+    try:
+        content = place.read_bytes()
+        if len(content) > MAX_BYTES:
+            raise UsageError(f"the playbook {place} holds more than {MAX_BYTES} bytes")
+        read = tomllib.loads(content.decode("utf-8"))
+        playbook = Playbook.model_validate_json(json.dumps(read))
+    except (OSError, ValueError) as error:
+        said = error.errors()[0] if isinstance(error, ValidationError) else error
+        raise UsageError(f"the playbook {place} cannot be used: {str(said)[:400]}") from error
+    return playbook.model_copy(update={"sha256": sha256_bytes(content)})
+
+
+def checked_roles(roles: Mapping[str, str], playbook: Playbook, intake: Intake) -> dict[str, str]:
+    """Roles with columns that may play them. Raises ToolFailed that names every column that may
+    not, and why."""
+    columns = {
+        f"{table.name}.{name}": (table.name, column)
+        for _, table in intake.tables()
+        for column in table.columns
+        for name in (column.name, column.utc)
+        if name
+    }
+    wrong: list[str] = []
+    tables: dict[str, str] = {}
+    for role, place in sorted(roles.items()):
+        problem = _problem(role, place, playbook, columns, tables)
+        if problem:
+            wrong.append(f"{role} = {place}: {problem}")
+    if wrong:
+        raise ToolFailed("; ".join(wrong[:20]))
+    return dict(sorted(roles.items()))
+
+
+def _problem(
+    role: str,
+    place: str,
+    playbook: Playbook,
+    columns: Mapping[str, tuple[str, Column]],
+    tables: dict[str, str],
+) -> str:
+    relation, _, name = role.partition(".")
+    wanted = playbook.roles.get(relation, {}).get(name)
+    if wanted is None or name == "about":
+        return "there is no such role"
+    found = columns.get(place)
+    if found is None:
+        return "there is no such column"
+    table, column = found
+    if tables.setdefault(relation, table) != table:
+        return f"the roles of {relation} have to be in one table; others are in {tables[relation]}"
+    is_time = place.endswith(f".{column.utc}") and column.utc
+    if wanted == "time" and not is_time:
+        return "it needs a column of times in UTC (NAME_utc)"
+    looks = "time" if is_time else column.looks
+    if looks not in wanted.split() and looks != "empty":
+        return f"it looks like {looks}, and this role is played by {wanted.replace(' ', ' or ')}"
+    return ""
+
+
+def query_of(
+    sql: str, needed: tuple[str, ...], roles: Mapping[str, str], subject: str, period: Any = None
+) -> str:
+    """The query of a test over the columns that play its roles. Raises ToolFailed that names the
+    roles that nobody plays."""
+    missing = [role for role in needed if role not in roles]
+    if missing:
+        raise ToolFailed(f"nothing plays the role of {', '.join(missing)}")
+    relations = sorted({role.partition(".")[0] for role in needed})
+    parts = [_relation(relation, roles, period) for relation in relations]
+    body = sql.strip().replace("$subject", _literal(subject))
+    if body.upper().startswith("WITH "):
+        return f"WITH {', '.join(parts)}, {body[5:]}"
+    return f"WITH {', '.join(parts)} {body}"
+
+
+def _relation(relation: str, roles: Mapping[str, str], period: Any) -> str:
+    own = {
+        role.partition(".")[2]: place
+        for role, place in roles.items()
+        if role.partition(".")[0] == relation
+    }
+    table = next(iter(own.values())).partition(".")[0]
+    columns = [f"{_quoted(place.partition('.')[2])} AS {name}" for name, place in own.items()]
+    where = ""
+    if relation == "conversion" and period is not None and "time" in own:
+        start, end = (moment.strftime("%Y-%m-%d %H:%M:%S") for moment in period)
+        column = _quoted(own["time"].partition(".")[2])
+        where = f" WHERE {column} >= '{start}' AND {column} < '{end}'"
+    return f"{relation} AS (SELECT {', '.join(columns)} FROM {table}{where})"  # noqa: S608 - quoted
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def sentence(test: Test, figures: Mapping[str, Any], subject: str) -> str:
+    """What the figures of a test say."""
+    return re.sub(
+        r"\{(\w+)\}",
+        lambda found: subject if found[1] == "subject" else str(figures.get(found[1], "?")),
+        test.says,
+    )
