@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from orchestrator import events as ev
+from orchestrator.canonical import sha256_of
 from orchestrator.errors import JournalError, JournalUnavailable
 from orchestrator.journal import Journal, Record
 from orchestrator.loop import Orchestrator
@@ -26,12 +27,12 @@ POLL_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What an attempt writes down about itself; `measured` tells, at its end, what its box was
-    seen to hold."""
+    """What an attempt writes down about itself; `prompts` has a hash per file, `measured` tells, at
+    its end, what its box was seen to hold."""
 
     owner: str
     versions: Mapping[str, str]
-    prompts: str
+    prompts: Mapping[str, str]
     protections: Mapping[str, str]
     warnings: tuple[str, ...] = ()
     measured: Callable[[], ev.Protections | None] = lambda: None
@@ -49,7 +50,8 @@ async def run_attempt(
         owner=about.owner,
         limits=orchestrator.limits,
         versions=dict(about.versions),
-        prompts=about.prompts,
+        prompts=sha256_of(dict(about.prompts)),
+        prompt_files=dict(about.prompts),
         protections=dict(about.protections),
     )
     begun = asyncio.ensure_future(_begin(recorder, task, started))
@@ -145,6 +147,16 @@ def elapsed_before(records: list[Record]) -> float:
     if began is not None and newest is not None:
         total += (newest - began).total_seconds()
     return total
+
+
+def changed_prompts(records: list[Record], about: About) -> list[str]:
+    """The prompt files that differ from those of the attempt before, or are not in both."""
+    begun = [record for record in records if record.kind == "RunStarted" and record.body]
+    known = begun[-1].body.get("prompt_files", {}) if begun and begun[-1].body else {}
+    if not known:  # a run of a version that did not record them
+        return []
+    names = sorted({*known, *about.prompts})
+    return [name for name in names if known.get(name) != about.prompts.get(name)]
 
 
 def is_over(records: list[Record]) -> ev.RunEnded | None:

@@ -104,7 +104,8 @@ class AnswerCheck(Frozen):
 
 
 class RunStarted(Frozen):
-    """Lifecycle: an attempt began (the first, or a resume)."""
+    """Lifecycle: an attempt began (the first, or a resume). `prompts` is one hash over all
+    prompts, `prompt_files` has one for each."""
 
     kind: Literal["RunStarted"] = "RunStarted"
     attempt: int
@@ -112,6 +113,7 @@ class RunStarted(Frozen):
     limits: Limits
     versions: dict[str, str]
     prompts: str
+    prompt_files: dict[str, str] = Field(default_factory=dict)
     protections: dict[str, str] = Field(default_factory=dict)
 
 

@@ -17,6 +17,7 @@ from orchestrator.canonical import sha256_of
 from orchestrator.errors import UsageError
 
 LEAD_PROMPTS = Path(__file__).parent / "prompts"
+HASH_DIGITS = 16
 NONE: Mapping[str, str] = {}
 own_texts: ContextVar[Mapping[str, str]] = ContextVar("own_texts", default=NONE)
 """The texts that the run at work brings, by the name of the file that they take the place of."""
@@ -49,15 +50,18 @@ def read_own(folder: Path | None, *shipped: Path) -> dict[str, str]:
     return texts
 
 
+def prompt_hashes(*folders: Path, own: Mapping[str, str] = NONE) -> dict[str, str]:
+    """A hash of each prompt of these folders as a run uses it, recorded with each attempt."""
+    return {
+        path.name: sha256_of(own.get(path.stem, _text(path)))[:HASH_DIGITS]
+        for folder in folders
+        for path in sorted(folder.glob("*.md"))
+    }
+
+
 def prompts_hash(*folders: Path, own: Mapping[str, str] = NONE) -> str:
-    """One hash over every prompt of these folders as a run uses it, recorded with each attempt."""
-    return sha256_of(
-        [
-            [path.name, own.get(path.stem, _text(path))]
-            for folder in folders
-            for path in sorted(folder.glob("*.md"))
-        ]
-    )
+    """One hash over all of them."""
+    return sha256_of(prompt_hashes(*folders, own=own))
 
 
 def _check(path: Path, given: Template, shipped: Template) -> None:

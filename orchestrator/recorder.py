@@ -25,7 +25,8 @@ from orchestrator.models.llm import Usage
 from orchestrator.state import State, fold
 
 INLINE_BYTES = 8_192
-Watch = Callable[[str, ev.Event, bool], None]
+Watch = Callable[[str, ev.Event, int], None]
+"""Sees each event with its key and its number in the journal, 0 where it was known before."""
 
 
 @dataclass(slots=True)
@@ -33,7 +34,7 @@ class Recorder:
     """One run's events. With `epoch` None nothing is ever written: an offline replay.
 
     `trust_history` lets steps whose request changed (an upgrade, a new prompt) keep their
-    recorded results. `watch` sees every event with whether it is new. `paid` counts all
+    recorded results. `watch` sees every event. `paid` counts all
     recorded steps from the start, also those that the loop has not come to again yet;
     `running` is what steps that have not settled have used by now.
     """
@@ -94,12 +95,12 @@ class Recorder:
         """Record an event and fold it. Raises Divergence, EndOfRecording, Fenced,
         JournalUnavailable."""
         body = ev.body_of(event)
-        known = self._recorded.get((key, event.kind))
+        known, seq = self._recorded.get((key, event.kind)), 0
         if known is None:
             if self.epoch is None:
                 raise EndOfRecording(key)
             draft = Draft(key, event.kind, ev.VERSION, body, duration_s)
-            await self.journal.append(self.run, self.epoch, draft)
+            seq = (await self.journal.append(self.run, self.epoch, draft)).seq
             self._recorded[key, event.kind] = body
         elif canonical(known) != canonical(body):
             self._diverged(key, event, known, body)
@@ -107,7 +108,7 @@ class Recorder:
         self._emitted[key, event.kind] = body
         self.state = fold(self.state, event, key)
         if self.watch is not None:
-            self.watch(key, event, known is None)
+            self.watch(key, event, seq)
 
     async def once(
         self,

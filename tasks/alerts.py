@@ -54,11 +54,11 @@ class Alerts:
     sleep: Sleep = asyncio.sleep
     pending: set[asyncio.Task[None]] = field(default_factory=set)
 
-    def watch(self, key: str, event: ev.Event, new: bool) -> None:
+    def watch(self, key: str, event: ev.Event, seq: int) -> None:
         """See every event; alert for what is new and worth it."""
         if self.then is not None:
-            self.then(key, event, new)
-        told = alert_of(event) if new else None
+            self.then(key, event, seq)
+        told = alert_of(event) if seq else None
         if told is not None:
             body = {"version": 1, "id": f"{self.run}/{key}", "run": self.run, "path": key, **told}
             task = asyncio.ensure_future(self._deliver(body))

@@ -24,14 +24,20 @@ from typing import get_args
 from agents.coder import PROMPTS as AGENT_PROMPTS
 from agents.human import Human
 from orchestrator import events as ev
-from orchestrator.attempt import About, elapsed_before, is_over, run_attempt
+from orchestrator.attempt import (
+    About,
+    changed_prompts,
+    elapsed_before,
+    is_over,
+    run_attempt,
+)
 from orchestrator.errors import Divergence, EndOfRecording, UsageError
 from orchestrator.journal import Journal, Record
 from orchestrator.limits import Limits
 from orchestrator.loop import Orchestrator
 from orchestrator.models.endpoint import Endpoint
 from orchestrator.models.gate import OPEN, Gate
-from orchestrator.prompt_files import LEAD_PROMPTS, prompts_hash, read_own
+from orchestrator.prompt_files import LEAD_PROMPTS, prompt_hashes, read_own
 from orchestrator.recorder import Recorder, Watch
 from orchestrator.settings import Settings
 from orchestrator.work import Consent, Desk
@@ -62,7 +68,7 @@ class Replay:
 @dataclass(frozen=True, slots=True)
 class Quaestor:
     """An open journal with the settings for new runs. `desk` answers questions, if anybody
-    does; `watch` sees every event with whether it is new."""
+    does; `watch` sees every event."""
 
     settings: Settings
     journal: Journal
@@ -85,6 +91,11 @@ class Quaestor:
         Outcome."""
         if not task.strip():
             raise UsageError("the task is empty", fix='quaestor run "What ...?"')
+        if self.settings.strategy == "classic" and "ledger" in self.settings.without:
+            raise UsageError(
+                "--classic decides by its ledger in every round and cannot do without it",
+                fix="leave out --without ledger, or --classic",
+            )
         attached = [self._attach(path) for path in attachments]
         _check_names(attached)
         earlier = self._earlier(after) if after else None
@@ -150,7 +161,7 @@ class Quaestor:
         """The events of a new run as they are recorded; the last item is the Outcome."""
         queue: asyncio.Queue[ev.Event | ev.Outcome] = asyncio.Queue()
 
-        def watch(_key: str, event: ev.Event, _new: bool) -> None:
+        def watch(_key: str, event: ev.Event, _seq: int) -> None:
             queue.put_nowait(event)
 
         watching = replace(self, watch=watch, started=lambda _orchestrator: None)
@@ -202,6 +213,11 @@ class Quaestor:
             self.started(orchestrator)
             about = _about(owner, settings, await browser_protection(settings), received.prompts)
             about = replace(about, measured=lambda: team.workspace.measured)
+            if changed := changed_prompts(records, about):
+                self.notice(
+                    f"prompts have changed since this run was at work: {', '.join(changed)}. If it "
+                    "diverges, use the version that made it, or resume with --trust-history"
+                )
             return await run_attempt(orchestrator, received, about)
 
     def _orchestrator(
@@ -304,7 +320,7 @@ def _about(owner: str, settings: Settings, browser: str, own: Mapping[str, str])
     return About(
         owner=owner,
         versions={"quaestor": metadata.version("quaestor"), "python": platform.python_version()},
-        prompts=prompts_hash(LEAD_PROMPTS, AGENT_PROMPTS, own=own),
+        prompts=prompt_hashes(LEAD_PROMPTS, AGENT_PROMPTS, own=own),
         protections={"sandbox": settings.sandbox.launcher, "browser": browser},
         warnings=_warnings(settings, browser),
     )

@@ -28,7 +28,7 @@ from orchestrator.recorder import Recorder, Watch
 from orchestrator.state import State
 from orchestrator.work import Consent
 
-ABOUT = About(owner="test:1", versions={"quaestor": "0"}, prompts="0", protections={})
+ABOUT = About(owner="test:1", versions={"quaestor": "0"}, prompts={}, protections={})
 Work = Callable[[Assignment, WorkContext], Awaitable[Report]]
 
 

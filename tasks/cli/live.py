@@ -66,13 +66,13 @@ class Live:
         stdin_is_terminal = sys.stdin is not None and sys.stdin.isatty()
         return stdin_is_terminal and self.streams.err.is_terminal and not self.show.json
 
-    def watch(self, key: str, event: ev.Event, new: bool) -> None:
+    def watch(self, key: str, event: ev.Event, seq: int) -> None:
         """Show an event to every watcher."""
         for watcher in self.watchers:
-            watcher.event(key, event, new)
+            watcher.event(key, event, seq)
         if self.attempt.only_plan and isinstance(event, ev.LeadReplied):
             self._hold_plan(event)
-        if self.pausing is not None and new and isinstance(event, ev.StepIntended):
+        if self.pausing is not None and seq and isinstance(event, ev.StepIntended):
             self.pausing.held(key)
 
     def view(self) -> View | None:

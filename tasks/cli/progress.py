@@ -1,6 +1,6 @@
 """What a run is doing, as lines: pure descriptions of events, and the watchers that write them.
 
-A watcher sees every event with whether it is new; on a resume the old ones only update what is
+A watcher sees every event with its number, 0 where it is old; on a resume those only update what is
 known, and are not told again.
 """
 
@@ -24,7 +24,7 @@ Say = Callable[[str], None]
 class Watcher(Protocol):
     """Something that shows events."""
 
-    def event(self, key: str, event: ev.Event, new: bool) -> None:
+    def event(self, key: str, event: ev.Event, seq: int) -> None:
         """Show one event."""
         ...
 
@@ -52,7 +52,7 @@ class Steps:
 
     running: dict[str, Step] = field(default_factory=dict)
 
-    def event(self, key: str, event: ev.Event, new: bool) -> None:
+    def event(self, key: str, event: ev.Event, seq: int) -> None:
         """Keep count."""
         match event:
             case ev.StepIntended():
@@ -78,11 +78,11 @@ class Lines:
     steps: Steps
     spoke: float = field(default_factory=time.monotonic)
 
-    def event(self, key: str, event: ev.Event, new: bool) -> None:
+    def event(self, key: str, event: ev.Event, seq: int) -> None:
         """Write what is worth a line."""
-        self.steps.event(key, event, new)
+        self.steps.event(key, event, seq)
         step = self.steps.ended(key) if isinstance(event, ev.StepDone | ev.StepUnknown) else None
-        if not new:
+        if not seq:
             return
         for text in describe(key, event, step):
             self.line(text)
@@ -109,11 +109,12 @@ class JsonLines:
 
     records: Records
 
-    def event(self, key: str, event: ev.Event, new: bool) -> None:
+    def event(self, key: str, event: ev.Event, seq: int) -> None:
         """One record."""
-        if new:
+        if seq:
             now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-            self.records.write({"event": event.kind, "time": now, "path": key, **ev.body_of(event)})
+            told = {"event": event.kind, "seq": seq, "time": now, "path": key}
+            self.records.write({**told, **ev.body_of(event)})
 
 
 def describe(key: str, event: ev.Event, step: Step | None) -> Iterator[str]:

@@ -63,7 +63,7 @@ def _records(journal: Journal, run: str) -> Iterator[Record]:
 
 
 def _tell(record: Record, event: ev.Event, steps: Steps, streams: Streams) -> None:
-    steps.event(record.key, event, new=True)
+    steps.event(record.key, event, seq=record.seq)
     step = None
     if isinstance(event, ev.StepDone | ev.StepUnknown):
         began = time.monotonic() - record.duration_s

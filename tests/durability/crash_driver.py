@@ -38,10 +38,10 @@ def settings(home: Path, base_url: str, overrides: dict[str, Any]) -> Settings:
 async def main(home: str, base_url: str, run: str, kill_at: str, options: str = "{}") -> None:
     seen = 0
 
-    def watch(_key: str, _event: ev.Event, new: bool) -> None:
+    def watch(_key: str, _event: ev.Event, seq: int) -> None:
         nonlocal seen
-        seen += new
-        if seen == int(kill_at) and new:
+        seen += seq > 0
+        if seen == int(kill_at) and seq:
             os.kill(os.getpid(), signal.SIGKILL)
 
     given = json.loads(options)

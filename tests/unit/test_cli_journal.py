@@ -66,6 +66,17 @@ def test_show_tells_a_run_from_task_to_outcome(cli: Cli, server: Server) -> None
     assert server.served
 
 
+def test_a_json_line_carries_the_number_that_its_event_has_in_the_journal(
+    cli: Cli, server: Server
+) -> None:
+    told = [json.loads(line) for line in cli.work("--json").stdout.splitlines()]
+    stored = [json.loads(line) for line in cli("show", "last", "--raw").stdout.splitlines()]
+    assert [(e["seq"], e["event"], e["path"]) for e in told if "path" in e] == [
+        (record["seq"], record["event"], record["path"]) for record in stored
+    ]
+    assert server.served
+
+
 def test_replay_is_0_when_it_comes_out_the_same(cli: Cli, server: Server) -> None:
     cli.work()
     calls = len(server.log)

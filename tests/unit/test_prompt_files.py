@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from harness import Bench, finish, team
+from harness import ABOUT, Bench, finish, team
 
 from agents.coder import PROMPTS as AGENT_PROMPTS
+from orchestrator import events as ev
+from orchestrator.attempt import changed_prompts
 from orchestrator.errors import UsageError
+from orchestrator.journal_writer import Draft
+from orchestrator.limits import Limits
 from orchestrator.models.llm import Request
 from orchestrator.prompt_files import LEAD_PROMPTS, own_texts, prompts_hash, read_own, render
 
@@ -49,6 +54,29 @@ def test_own_texts_of_lead_and_agents_change_the_hash(tmp_path: Path) -> None:
     assert render("coder", folder=AGENT_PROMPTS, reach="here") == "Code here."
     own_texts.reset(token)
     assert render("round") != "Go on. It costs 5 $."
+
+
+@pytest.mark.parametrize(
+    ("before", "changed"),
+    [
+        ({"lead.md": "1", "coder.md": "2"}, []),
+        ({"lead.md": "0", "coder.md": "2"}, ["lead.md"]),
+        ({"lead.md": "1", "coder.md": "2", "gone.md": "3"}, ["gone.md"]),
+        ({"coder.md": "2"}, ["lead.md"]),
+        ({}, []),
+    ],
+)
+async def test_a_resume_can_name_the_prompts_that_have_changed(
+    bench: Bench, before: dict[str, str], changed: list[str]
+) -> None:
+    run = bench.journal.create()
+    begun = ev.RunStarted(
+        attempt=1, owner="x", limits=Limits(), versions={}, prompts="0", prompt_files=before
+    )
+    draft = Draft("attempt/1", begun.kind, ev.VERSION, ev.body_of(begun))
+    await bench.journal.append(run, bench.journal.claim(run, "x"), draft)
+    now = replace(ABOUT, prompts={"lead.md": "1", "coder.md": "2"})
+    assert changed_prompts(bench.journal.read(run), now) == changed
 
 
 async def test_a_run_uses_its_own_texts_and_a_replay_the_same(bench: Bench) -> None:

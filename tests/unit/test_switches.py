@@ -16,6 +16,7 @@ from orchestrator.errors import UsageError
 from orchestrator.limits import Limits
 from orchestrator.models.llm import Request
 from orchestrator.settings import Settings, Without
+from tasks import api
 from tasks.config_file import Given
 from tasks.configuration import Place, resolve
 from tasks.team import fill_workspace, open_team
@@ -111,6 +112,14 @@ def test_a_part_that_does_not_exist_is_a_clear_error(tmp_path: Path) -> None:
     place = Place({"XDG_CONFIG_HOME": str(tmp_path)}, tmp_path, tmp_path)
     with pytest.raises(UsageError, match=r"--without: without = .*magic.* is not right"):
         resolve([Given("without", ["magic"], "--without")], place)
+
+
+async def test_the_classic_cadence_cannot_go_without_its_ledger(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, strategy="classic", without=("ledger",))
+    async with api.open(settings) as quaestor:
+        with pytest.raises(UsageError, match="--classic decides by its ledger"):
+            await quaestor.run("What is it?")
+        assert quaestor.journal.newest() == []
 
 
 async def test_attached_files_reach_the_workspace_also_without_a_coder(tmp_path: Path) -> None:
