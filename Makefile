@@ -31,6 +31,7 @@ bench: setup machine ## figures, as ratios within one run; BENCH_WRITE=1 puts th
 setup: .venv/.ready
 
 machine: setup       ## engine, browser and sandbox image, installed and started when missing
+	.ci/postgres
 	$(RUN) quaestor doctor --fix
 
 .venv/.ready: pyproject.toml uv.lock

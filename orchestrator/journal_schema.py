@@ -14,7 +14,7 @@ import sqlalchemy as sql
 from sqlalchemy.engine import make_url
 
 from orchestrator.blobs import storage_refused
-from orchestrator.errors import JournalUnavailable
+from orchestrator.errors import JournalUnavailable, NotReady
 
 SCHEMA = 1
 BUSY_TIMEOUT_MS = 30_000
@@ -76,11 +76,21 @@ def connect(home: Path, url: str | None) -> sql.Engine:
     except OSError as error:
         raise storage_refused(home, error) from error
     if make_url(url).get_backend_name() != "sqlite":
-        return sql.create_engine(url, pool_size=2, pool_pre_ping=True)
+        return _server(url)
     engine = sql.create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
     sql.event.listen(engine, "connect", _prepare_sqlite)
     sql.event.listen(engine, "begin", _begin_immediately)
     return engine
+
+
+def _server(url: str) -> sql.Engine:
+    try:
+        return sql.create_engine(url, pool_size=2, pool_pre_ping=True)
+    except ModuleNotFoundError as error:
+        raise NotReady(
+            f"the driver of the journal's database is not installed: {error.name}",
+            fix="install it beside Quaestor: uv tool install 'quaestor[postgres]'",
+        ) from error
 
 
 # How a connection of each dialect reads several tables as of one moment.

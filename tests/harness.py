@@ -111,6 +111,7 @@ class Bench:
     state: State = field(default_factory=State)
     run_id: str = ""
     watch: Watch | None = None
+    url: str | None = None
 
     async def run(
         self,

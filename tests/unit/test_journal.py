@@ -9,10 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sql
 from harness import Bench, assign, finish, last_user
 
 from orchestrator.errors import Divergence, Fenced, JournalDamaged, JournalUnavailable
 from orchestrator.journal import Journal, run_digest
+from orchestrator.journal_schema import connect
 from orchestrator.journal_writer import Draft
 from orchestrator.models.llm import Request
 
@@ -29,9 +31,11 @@ async def filled(journal: Journal, count: int = 5) -> str:
     return run
 
 
-def tampered(home: Path, statement: str) -> None:
-    with sqlite3.connect(home / "journal.db") as database:
-        database.execute(statement)
+def tampered(bench: Bench, statement: str) -> None:
+    engine = connect(bench.home, bench.url)
+    with engine.begin() as database:
+        database.execute(sql.text(statement))
+    engine.dispose()
 
 
 async def test_records_come_back_in_commit_order_with_a_chain_that_verifies(bench: Bench) -> None:
@@ -55,14 +59,14 @@ async def test_an_altered_torn_or_shortened_journal_is_named(
     bench: Bench, statement: str, said: str
 ) -> None:
     run = await filled(bench.journal)
-    tampered(bench.home, statement)
+    tampered(bench, statement)
     with pytest.raises(JournalDamaged, match=said):
         bench.journal.verify(run)
 
 
 async def test_a_run_that_is_being_written_verifies_at_every_moment(bench: Bench) -> None:
     run = await filled(bench.journal)
-    reader = Journal.open(bench.home)
+    reader = Journal.open(bench.home, url=bench.url)
     looks = [asyncio.create_task(asyncio.to_thread(reader.verify, run)) for _ in range(60)]
     epoch = bench.journal.claim(run, "a:2")
     for number in range(5, 200):
@@ -80,9 +84,9 @@ async def test_a_torn_database_file_is_a_clear_error(tmp_path: Path) -> None:
 
 
 async def test_a_newer_schema_is_refused_with_what_to_do(bench: Bench) -> None:
-    tampered(bench.home, "UPDATE schema_version SET version = 99")
+    tampered(bench, "UPDATE schema_version SET version = 99")
     with pytest.raises(JournalUnavailable, match="newer Quaestor") as caught:
-        Journal.open(bench.home)
+        Journal.open(bench.home, url=bench.url)
     assert "upgrade" in str(caught.value.fix)
 
 
@@ -141,8 +145,6 @@ async def test_a_full_database_loses_nothing_that_was_acknowledged(bench: Bench)
     def limit(connection: sqlite3.Connection, *_: object) -> None:
         connection.execute("PRAGMA max_page_count = 40")
 
-    import sqlalchemy as sql
-
     sql.event.listen(bench.journal._engine, "checkout", limit)
     acknowledged = 5
 
@@ -155,7 +157,7 @@ async def test_a_full_database_loses_nothing_that_was_acknowledged(bench: Bench)
     with pytest.raises(JournalUnavailable, match="full"):
         await fill()
     sql.event.remove(bench.journal._engine, "checkout", limit)
-    again = Journal.open(bench.home)
+    again = Journal.open(bench.home, url=bench.url)
     assert len(again.verify(run)) == acknowledged
     again.close()
 
@@ -178,7 +180,7 @@ from pathlib import Path
 from orchestrator.journal import Journal
 from orchestrator.journal_writer import Draft
 async def main():
-    journal = Journal.open(Path(sys.argv[1]))
+    journal = Journal.open(Path(sys.argv[1]), url=sys.argv[2] or None)
     run = journal.create()
     epoch = journal.claim(run, "p:1")
     for n in range(60):
@@ -189,10 +191,12 @@ asyncio.run(main())
 """
 
 
-async def test_several_processes_write_one_file(bench: Bench) -> None:
+async def test_several_processes_write_one_database(bench: Bench) -> None:
     writers = [
         subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(bench.home)], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", WRITER, str(bench.home), bench.url or ""],
+            stdout=subprocess.PIPE,
+            text=True,
         )
         for _ in range(4)
     ]
