@@ -10,6 +10,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -24,6 +25,7 @@ from tasks.forensics.rules import holds, names_in
 SHIPPED = Path(__file__).with_name("playbook.toml")
 MAX_BYTES = 1 << 20
 Part = Literal["signal", "twin", "shared"]
+Period = tuple[datetime, datetime]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,40}$")]
 RoleName = Annotated[str, StringConstraints(pattern=r"^[a-z]+\.[a-z]+$")]
 
@@ -167,14 +169,18 @@ def _problem(
     is_time = place.endswith(f".{column.utc}") and column.utc
     if wanted == "time" and not is_time:
         return "it needs a column of times in UTC (NAME_utc)"
-    looks = "time" if is_time else column.looks
+    looks = "time" if is_time else column.looks.replace(" ", "-")
     if looks not in wanted.split() and looks != "empty":
         return f"it looks like {looks}, and this role is played by {wanted.replace(' ', ' or ')}"
     return ""
 
 
 def query_of(
-    sql: str, needed: tuple[str, ...], roles: Mapping[str, str], subject: str, period: Any = None
+    sql: str,
+    needed: tuple[str, ...],
+    roles: Mapping[str, str],
+    subject: str,
+    period: Period | None = None,
 ) -> str:
     """The query of a test over the columns that play its roles. Raises ToolFailed that names the
     roles that nobody plays."""
@@ -189,17 +195,19 @@ def query_of(
     return f"WITH {', '.join(parts)} {body}"
 
 
-def _relation(relation: str, roles: Mapping[str, str], period: Any) -> str:
+def _relation(relation: str, roles: Mapping[str, str], period: Period | None) -> str:
     own = {
         role.partition(".")[2]: place
         for role, place in roles.items()
         if role.partition(".")[0] == relation
     }
-    table = next(iter(own.values())).partition(".")[0]
-    columns = [f"{_quoted(place.partition('.')[2])} AS {name}" for name, place in own.items()]
+    table = min(own.values()).partition(".")[0]
+    columns = [
+        f"{_quoted(place.partition('.')[2])} AS {name}" for name, place in sorted(own.items())
+    ]
     where = ""
     if relation == "conversion" and period is not None and "time" in own:
-        start, end = (moment.strftime("%Y-%m-%d %H:%M:%S") for moment in period)
+        start, end = (moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S") for moment in period)
         column = _quoted(own["time"].partition(".")[2])
         where = f" WHERE {column} >= '{start}' AND {column} < '{end}'"
     return f"{relation} AS (SELECT {', '.join(columns)} FROM {table}{where})"  # noqa: S608 - quoted
