@@ -16,7 +16,7 @@ PAGE = Path(__file__).parent / "cli.md"
 COMMANDS = (
     "run", "resume", "replay", "plan", "runs", "show", "why", "watch", "tell", "inbox", "answer",
     "pause", "cancel", "batch run", "batch status", "batch list", "batch resume", "batch retry",
-    "batch cancel", "batch results", "bench run", "bench resume", "bench score",
+    "batch cancel", "batch results", "bench run", "bench resume", "bench score", "bench add",
     "bench check", "bench report", "bench compare", "bench estimate", "bench gate",
     "forensics init", "forensics check",
     "export", "gc", "purge", "sandbox build", "doctor", "models probe", "models presets",

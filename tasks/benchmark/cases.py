@@ -37,7 +37,8 @@ class Assigned(Frozen):
 
 class Case(Frozen):
     """One task with what it takes to score it. `gold` None means that the answer is hidden: the
-    case can be run and submitted, not scored. `limits` is read as `--limit` is."""
+    case can be run and submitted, not scored. `limits` is read as `--limit` is. `recording` is the
+    archive of a run that can be replayed in place of a live one."""
 
     id: str
     task: str
@@ -47,6 +48,7 @@ class Case(Frozen):
     level: str = ""
     tags: tuple[str, ...] = ()
     limits: str = ""
+    recording: Path | None = None
 
     def assigned(self) -> Assigned:
         """The part without gold, under a name that says nothing about where it is from."""
@@ -74,7 +76,7 @@ class Suite(Frozen):
         """The same with its hash. Reads every attachment once."""
         content = [
             {
-                **case.model_dump(exclude={"attachments"}),
+                **case.model_dump(exclude={"attachments", "recording"}),
                 "attachments": [[item.name, file_sha256(item.path)] for item in case.attachments],
             }
             for case in self.cases

@@ -9,7 +9,7 @@ import typer
 
 from tasks.cli import bench_options as bo
 from tasks.cli import options as opt
-from tasks.cli.bench_runs import resume, run
+from tasks.cli.bench_runs import add, estimate, gate, resume, run
 from tasks.cli.command import group, streams_of
 from tasks.cli.given import Where
 
@@ -17,7 +17,7 @@ from tasks.cli.given import Where
 def add_to(app: typer.Typer) -> None:
     """Add this family's commands."""
     about = "Benchmarks: run suites, score, report, compare."
-    functions = (run, resume, score, check, report, compare, estimate, gate)
+    functions = (run, resume, score, check, report, compare, estimate, gate, add)
     group(app, "bench", about, *functions)
 
 
@@ -127,37 +127,3 @@ def compare(
     listed = published == "list"
     place = Path(first) if listed else results_place(first, home)
     return compare_results(place, against, streams_of(context), as_json=json)
-
-
-def estimate(
-    context: typer.Context,
-    pilot: bo.Results,
-    units: Annotated[int, typer.Option("--units", metavar="N", help="How many units there are.")],
-    parallel: Annotated[
-        int, typer.Option("--parallel", metavar="N", help="How many run at a time.")
-    ] = 1,
-    json: opt.Json = False,
-    home: opt.Home = None,
-) -> int:
-    """Say from a pilot what a whole benchmark will cost and how long it takes."""
-    from tasks.cli.judging import estimate_units, results_place
-
-    place = results_place(pilot, home)
-    return estimate_units(place, units, parallel, streams_of(context), as_json=json)
-
-
-def gate(
-    context: typer.Context,
-    results: bo.Results,
-    baseline: Annotated[
-        str, typer.Option("--baseline", metavar="RUN", help="The run to hold against it.")
-    ],
-    max_drop: bo.MaxDrop = 0.0,
-    json: opt.Json = False,
-    home: opt.Home = None,
-) -> int:
-    """Exit 0 when a change did not make it worse, 1 when it did, 2 when nobody can say."""
-    from tasks.cli.judging import gate_results, results_place
-
-    places = results_place(results, home), results_place(baseline, home)
-    return gate_results(*places, max_drop, streams_of(context), as_json=json)

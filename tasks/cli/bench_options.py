@@ -95,7 +95,8 @@ Out = Annotated[
 
 
 def system_flags(values: dict[str, Any], limits: list[str] | None) -> list[Given]:
-    """The flags about the system under test, by the names that commands have them under."""
+    """The flags about the system under test, by the names that commands have them under; those
+    that a command does not have were not given."""
     keys = {
         "lead_model": "models.lead",
         "base_url": "models.base_url",
@@ -107,12 +108,12 @@ def system_flags(values: dict[str, Any], limits: list[str] | None) -> list[Given
         "on_question": "on_question",
         "prompts": "prompts",
     }
-    named = {key: values[name] for name, key in keys.items()}
-    without = [*(values["without"] or []), *(["verify"] if values["no_verify"] else [])]
+    named = {key: values.get(name) for name, key in keys.items()}
+    without = [*(values.get("without") or []), *(["verify"] if values.get("no_verify") else [])]
     switched = {
-        "web.enabled": False if values["no_web"] else None,
-        "require_evidence": True if values["require_evidence"] else None,
-        "strategy": "classic" if values["classic"] else None,
+        "web.enabled": False if values.get("no_web") else None,
+        "require_evidence": True if values.get("require_evidence") else None,
+        "strategy": "classic" if values.get("classic") else None,
         "without": without,
     }
     return opt.flags_given({**named, **switched}, limits)

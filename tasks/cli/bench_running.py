@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -21,12 +22,14 @@ from tasks.benchmark.cases import Suite
 from tasks.benchmark.manifest import Manifest, check_resume, check_search
 from tasks.benchmark.order import Order, Place, find_place, narrowed, place_of
 from tasks.benchmark.planning import closed, manifest_of, needs_judge, plan_of, planned_of, tasks_in
+from tasks.benchmark.recorded import replayed
+from tasks.benchmark.results import complete
 from tasks.benchmark.rows import UnitResult
 from tasks.benchmark.suites.loading import load_suite, wanted_from
 from tasks.cli.batch_reading import is_carried
 from tasks.cli.batch_table import Progress
 from tasks.cli.batching import added_limits, engine_named, ready_systems, unless_stopped
-from tasks.cli.bench_scoring import Scored, ending_lines, score_place
+from tasks.cli.bench_scoring import Scored, ending_lines, score_place, score_units
 from tasks.cli.benching import BoxSettings, open_box
 from tasks.cli.exits import ANSWERED, INTERRUPTED, NEEDS_HUMAN, PARTIAL
 from tasks.cli.given import Show, Where
@@ -88,7 +91,9 @@ def carried_suite(
     ordered: Ordered, settings: BoxSettings, streams: Streams, show: Show
 ) -> Scored | int:
     """Run a suite to its end and score it; or the exit code of what stopped it."""
-    suite = _suite(ordered.order, settings)
+    suite = suite_of(ordered.order, settings)
+    if ordered.order.again:
+        return _replayed(ordered, suite, settings)
     systems = _systems(ordered, suite, settings, streams)
     manifest = manifest_of(
         suite, ordered.order, systems, repeats=ordered.repeats, parallel=ordered.parallel
@@ -100,6 +105,23 @@ def carried_suite(
         return _carry(store, prepared, (settings, streams), show)
     finally:
         store.close()
+
+
+def _replayed(ordered: Ordered, suite: Suite, settings: BoxSettings) -> Scored:
+    """Replay the recordings of a suite here, one after the other: no model, no browser, no box."""
+    one = load_settings(*settings).settings
+    name = one.models.name or "replay"
+    manifest = manifest_of(suite, ordered.order, {name: one}, repeats=1, parallel=1)
+    run = f"r{secrets.token_hex(5)}"
+    place = place_of(one.home, run)
+    place.write(ordered.order, manifest.model_copy(update={"run": run}))
+
+    async def units() -> list[UnitResult]:
+        planned = complete(manifest, ()).rows
+        cases = {case.id: case for case in suite.cases}
+        return [await replayed(cases[unit.task], unit) for unit in planned]
+
+    return score_units(place, asyncio.run(units()), suite, (one, settings))
 
 
 def resume_suite(
@@ -129,7 +151,8 @@ def told(scored: Scored | int, streams: Streams, show: Show) -> int:
     return code
 
 
-def _suite(order: Order, settings: BoxSettings) -> Suite:
+def suite_of(order: Order, settings: BoxSettings) -> Suite:
+    """The cases that an order is about. Raises UsageError that names every fault."""
     wanted = wanted_from(order.suite, order.split, order.levels)
     suite = asyncio.run(load_suite(wanted, lambda: open_box(settings)))
     return narrowed(suite, order)
@@ -197,7 +220,7 @@ def _again(
             fix="wait for it, or, if that process cannot be alive: --take-over",
         )
     systems = _systems_again(batch, go_on, settings)
-    suite = _suite(order, settings)
+    suite = suite_of(order, settings)
     manifest = manifest_of(
         suite,
         order,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -134,3 +135,127 @@ def resume(
     where = Where(home, config, trust_project)
     show = Show(json, quiet, plain, verbose)
     return resume_suite(go_on, (flags, where), streams_of(context), show)
+
+
+def estimate(
+    context: typer.Context,
+    pilot: Annotated[
+        str,
+        typer.Argument(metavar="RUN|SUITE", help="A run as pilot; or, with --pilot, a suite."),
+    ],
+    units: Annotated[
+        int | None, typer.Option("--units", metavar="N", help="How many units there will be.")
+    ] = None,
+    pilot_units: Annotated[
+        int | None,
+        typer.Option("--pilot", metavar="N", min=3, help="Run N cases of the suite first."),
+    ] = None,
+    split: bo.Split = "validation",
+    level: bo.Level = None,
+    model: opt.Model = None,
+    repeat: bo.Repeat = None,
+    parallel: bo.Parallel = None,
+    limit: opt.Limit = None,
+    base_url: opt.BaseUrl = None,
+    no_web: opt.NoWeb = False,
+    no_verify: opt.NoVerify = False,
+    sandbox: opt.Sandbox = None,
+    json: opt.Json = False,
+    quiet: opt.Quiet = False,
+    trust_project: opt.TrustProject = False,
+    home: opt.Home = None,
+    config: opt.Config = None,
+) -> int:
+    """Say from a pilot what a whole benchmark will cost and how long it takes, with intervals."""
+    from tasks.cli.bench_running import Ordered, chosen
+    from tasks.cli.judging import estimate_suite, estimate_units, results_place
+
+    streams, at_once = streams_of(context), parallel or 1
+    if pilot_units is None:
+        place = results_place(pilot, home)
+        return estimate_units(place, units, at_once, streams, as_json=json)
+    order = chosen(pilot, split=split, levels=level or [], only=[], sample=pilot_units)
+    models = (model,) if model else ()
+    ordered = Ordered(order, models, repeats=1, parallel=at_once)
+    flags = bo.system_flags(
+        {"base_url": base_url, "no_web": no_web, "no_verify": no_verify, "sandbox": sandbox}, limit
+    )
+    where = Where(home, config, trust_project)
+    show = Show(json, quiet, True)
+    return estimate_suite((ordered, repeat or 1), (flags, where), streams, show)
+
+
+def gate(
+    context: typer.Context,
+    results: Annotated[
+        str | None,
+        typer.Argument(metavar="[RUN]", help="The run to judge, when it is not to be made now."),
+    ] = None,
+    baseline: Annotated[
+        str, typer.Option("--baseline", metavar="RUN", help="The run to hold against it.")
+    ] = "",
+    suite: Annotated[
+        str | None,
+        typer.Option("--suite", metavar="SUITE", help="Run this suite now, and judge that."),
+    ] = None,
+    max_drop: bo.MaxDrop = 0.0,
+    replay: Annotated[
+        bool, typer.Option("--replay", help="Replay recorded cases offline: no model, no cost.")
+    ] = False,
+    split: bo.Split = "validation",
+    level: bo.Level = None,
+    sample: bo.Sample = None,
+    model: opt.Model = None,
+    grader: bo.Grader = None,
+    repeat: bo.Repeat = None,
+    parallel: bo.Parallel = None,
+    limit: opt.Limit = None,
+    base_url: opt.BaseUrl = None,
+    no_web: opt.NoWeb = False,
+    prompts: opt.Prompts = None,
+    no_verify: opt.NoVerify = False,
+    without: opt.Without = None,
+    sandbox: opt.Sandbox = None,
+    json: opt.Json = False,
+    quiet: opt.Quiet = False,
+    trust_project: opt.TrustProject = False,
+    home: opt.Home = None,
+    config: opt.Config = None,
+) -> int:
+    """Exit 0 when a change did not make it worse, 1 when it did, 2 when nobody can say.
+
+    A unit that is missing, or that an outage ended, is "could not judge", never a pass."""
+    from tasks.cli.bench_running import Ordered, chosen
+    from tasks.cli.judging import Candidate, gate_runs
+
+    given = locals()
+    ordered = None
+    if suite is not None:
+        order = chosen(suite, split=split, levels=level or [], only=[], sample=sample)
+        order = order.model_copy(update={"grader": grader or "", "again": replay})
+        models = (model,) if model else ()
+        ordered = Ordered(order, models, repeats=repeat or 1, parallel=parallel or 1)
+    where = Where(home, config, trust_project)
+    candidate = Candidate(results, ordered, (bo.system_flags(given, limit), where))
+    show = Show(json, quiet, True)
+    return gate_runs(baseline, candidate, max_drop, streams_of(context), show)
+
+
+def add(
+    context: typer.Context,
+    run: opt.Run,
+    suite: Annotated[
+        Path, typer.Option("--suite", metavar="FILE", help="The suite that it becomes a case of.")
+    ],
+    gold: Annotated[
+        str | None, typer.Option("--gold", metavar="TEXT", help="What is right, if not its answer.")
+    ] = None,
+    scorer: Annotated[
+        str, typer.Option("--scorer", metavar="NAME", help="How answers are judged.")
+    ] = "exact",
+    home: opt.Home = None,
+) -> int:
+    """Make a finished run a case of a suite: replayed offline for free, or run live."""
+    from tasks.cli.judging import add_case
+
+    return add_case(run, suite, (scorer, gold), home, streams_of(context))

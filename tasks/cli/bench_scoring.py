@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,14 +25,15 @@ from tasks.benchmark.order import Order, Place, find_place, narrowed
 from tasks.benchmark.outcomes import NOT_THE_SYSTEM, class_of
 from tasks.benchmark.planning import ALSO, needs_judge
 from tasks.benchmark.report import Written, write_report
-from tasks.benchmark.results import Results, complete
+from tasks.benchmark.results import Results, complete, read_results
+from tasks.benchmark.rows import UnitResult
 from tasks.benchmark.scorers.registry import check_name
 from tasks.benchmark.submissions import FIELDS, submission_lines
 from tasks.benchmark.suites.loading import load_suite, wanted_from
 from tasks.benchmark.verdicts import Judges, scored_rows
 from tasks.cli.benching import BoxSettings, open_box
 from tasks.cli.exits import ANSWERED, PARTIAL
-from tasks.cli.opening import home_of
+from tasks.cli.opening import home_of, load_settings
 from tasks.cli.scoring import no_pictures
 from tasks.cli.streams import Streams, clean
 from tasks.configuration import journal_url
@@ -92,35 +93,50 @@ def score_again(
     home = home_of(settings[1].home, os.environ)
     place = find_place(home, prefix)
     order = _changed(place.order(), scorer, grader)
-    store = Store.open(home, journal_url(os.environ))
-    try:
-        wanted = wanted_from(order.suite, order.split, order.levels)
-        whole = asyncio.run(load_suite(wanted, lambda: open_box(settings)))
-        manifest = place.manifest()
-        if narrowed(whole, place.order()).sha256 != manifest.suite_sha256:
-            raise UsageError(
-                f"{wanted.place} has changed since run {place.run} began",
-                fix="put the old suite back, or run the new one",
-            )
-        suite = narrowed(whole, order)
-        place.write(order, _rescored(manifest, suite, order))
-        scored = score_place(place, store, suite, settings)
-    finally:
-        store.close()
+    wanted = wanted_from(order.suite, order.split, order.levels)
+    whole = asyncio.run(load_suite(wanted, lambda: open_box(settings)))
+    manifest = place.manifest()
+    if narrowed(whole, place.order()).sha256 != manifest.suite_sha256:
+        raise UsageError(
+            f"{wanted.place} has changed since run {place.run} began",
+            fix="put the old suite back, or run the new one",
+        )
+    suite = narrowed(whole, order)
+    place.write(order, _rescored(manifest, suite, order))
+    scored = _scored_again(place, suite, home, settings)
     for line in ending_lines(scored):
         streams.out.line(clean(line))
     return ANSWERED if scored.is_whole else PARTIAL
 
 
+def _scored_again(place: Place, suite: Suite, home: Path, settings: BoxSettings) -> Scored:
+    if place.order().again:
+        one = load_settings(*settings).settings
+        return score_units(place, read_results(place.folder).rows, suite, (one, settings))
+    store = Store.open(home, journal_url(os.environ))
+    try:
+        return score_place(place, store, suite, settings)
+    finally:
+        store.close()
+
+
 def score_place(place: Place, store: Store, suite: Suite, settings: BoxSettings) -> Scored:
-    """Score every unit of a run, write rows and report, and what a leaderboard takes."""
-    manifest = place.manifest()
+    """Score every unit of a run from its batch."""
     batch = store.find(place.run)
-    one = next(
-        iter(settings_of(batch.plan, place.folder.parents[1], journal_url(os.environ)).values())
-    )
-    order = place.order()
+    systems = settings_of(batch.plan, place.folder.parents[1], journal_url(os.environ))
     rows = [result_of(unit) for unit in store.all(place.run)]
+    return score_units(place, rows, suite, (next(iter(systems.values())), settings))
+
+
+def score_units(
+    place: Place,
+    rows: Sequence[UnitResult],
+    suite: Suite,
+    around: tuple[Settings, BoxSettings],
+) -> Scored:
+    """Score these units, write rows and report, and what a leaderboard takes."""
+    one, settings = around
+    manifest, order = place.manifest(), place.order()
     cases = {case.id: case for case in suite.cases}
     journal = Journal.open(one.home, url=one.journal_url)
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.errors import UsageError
+from orchestrator.errors import NotReady, QuaestorError, UsageError
 from tasks.benchmark.comparison import Comparison, compare
 from tasks.benchmark.estimate import estimate
-from tasks.benchmark.gate import COULD_NOT_JUDGE, PASS, gate
+from tasks.benchmark.gate import COULD_NOT_JUDGE, PASS, Verdict, gate
 from tasks.benchmark.intervals import Interval
 from tasks.benchmark.manifest import System
 from tasks.benchmark.measures import summarize
@@ -21,10 +21,16 @@ from tasks.benchmark.published import (
     published,
     published_score,
 )
+from tasks.benchmark.recorded import add_run
 from tasks.benchmark.report import write_report
 from tasks.benchmark.results import Results, read_results
+from tasks.benchmark.rows import UnitResult
+from tasks.benchmark.scorers.registry import check_name
+from tasks.cli.bench_running import Ordered, carried_suite, suite_of
+from tasks.cli.benching import BoxSettings
 from tasks.cli.exits import ANSWERED
-from tasks.cli.opening import home_of
+from tasks.cli.given import Show
+from tasks.cli.opening import home_of, open_journal
 from tasks.cli.streams import Streams, clean
 
 SHOWN = 20
@@ -87,10 +93,35 @@ def compare_results(place: Path, against: Against, streams: Streams, *, as_json:
 
 
 def estimate_units(
-    pilot: Path, units: int, parallel: int, streams: Streams, *, as_json: bool
+    pilot: Path, units: int | None, parallel: int, streams: Streams, *, as_json: bool
 ) -> int:
-    """Cost and hours with their intervals."""
-    found = estimate(read_results(pilot).rows, units, parallel)
+    """Cost and hours with their intervals, from a run that is there."""
+    if units is None:
+        raise UsageError(
+            "how many units will there be?",
+            fix="--units N; or --pilot N with a suite, which is then run first",
+        )
+    return _estimated(read_results(pilot).rows, units, parallel, streams, as_json=as_json)
+
+
+def estimate_suite(
+    pilot: tuple[Ordered, int], settings: BoxSettings, streams: Streams, show: Show
+) -> int:
+    """Run a few cases of a suite, then say what all of it will take at so many repeats."""
+    ordered, repeats = pilot
+    whole = suite_of(ordered.order.model_copy(update={"sample": None}), settings)
+    scored = carried_suite(ordered, settings, streams, Show(quiet=show.quiet, plain=True))
+    if isinstance(scored, int):
+        return scored
+    units = len(whole.cases) * repeats
+    rows = scored.results.rows
+    return _estimated(rows, units, ordered.parallel, streams, as_json=show.json)
+
+
+def _estimated(
+    rows: Sequence[UnitResult], units: int, parallel: int, streams: Streams, *, as_json: bool
+) -> int:
+    found = estimate(rows, units, parallel)
     if as_json:
         streams.records.write(found.model_dump(mode="json"))
         return ANSWERED
@@ -106,18 +137,62 @@ def estimate_units(
     return ANSWERED
 
 
-def gate_results(
-    place: Path, baseline: Path, max_drop: float, streams: Streams, *, as_json: bool
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What a gate judges: results that are there, or a suite that is run now."""
+
+    results: str | None
+    ordered: Ordered | None
+    settings: BoxSettings
+
+
+def gate_runs(
+    baseline: str, candidate: Candidate, max_drop: float, streams: Streams, show: Show
 ) -> int:
-    """The verdict as an exit code. What cannot be read cannot be judged either: 2."""
-    verdict = gate(read_results(baseline), read_results(place), max_drop=max_drop)
-    if as_json:
+    """The verdict as an exit code. What cannot be run or read cannot be judged either: 2."""
+    if not baseline or (candidate.results is None) == (candidate.ordered is None):
+        raise UsageError("give --baseline RUN, and a RUN to judge or --suite SUITE to run now")
+    try:
+        before = read_results(results_place(baseline, candidate.settings[1].home))
+        after = _candidate(candidate, streams, show)
+        verdict = gate(before, after, max_drop=max_drop)
+    except UsageError:
+        raise
+    except QuaestorError as error:
+        verdict = Verdict(code=COULD_NOT_JUDGE, reasons=(error.message,))
+    if show.json:
         streams.records.write(verdict.model_dump(mode="json"))
         return verdict.code
     word = {PASS: "pass", COULD_NOT_JUDGE: "could not judge"}.get(verdict.code, "worse")
     for reason in verdict.reasons:
         streams.out.line(clean(f"{word}: {reason}"))
     return verdict.code
+
+
+def _candidate(candidate: Candidate, streams: Streams, show: Show) -> Results:
+    if candidate.ordered is None:
+        place = results_place(candidate.results or "", candidate.settings[1].home)
+        return read_results(place)
+    shown = Show(quiet=show.quiet, plain=True)
+    scored = carried_suite(candidate.ordered, candidate.settings, streams, shown)
+    if isinstance(scored, int):
+        raise NotReady("the run was stopped before its end", fix="quaestor bench resume last")
+    return scored.results
+
+
+def add_case(
+    prefix: str, suite: Path, judged: tuple[str, str | None], home: Path | None, streams: Streams
+) -> int:
+    """Make a finished run a case."""
+    scorer, gold = judged
+    with open_journal(home, os.environ) as journal:
+        run = journal.find(prefix)
+        try:
+            archive = add_run(journal, run, suite, scorer=check_name(scorer), gold=gold)
+        except OSError as error:
+            raise UsageError(f"{suite} cannot be written: {error.strerror}") from error
+    streams.out.line(f"{suite}: a case more, {run}; recorded in {archive}")
+    return ANSWERED
 
 
 def _single(results: Results) -> System:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,10 +11,16 @@ from typing import Any
 
 import pytest
 from batch_play import batch_cli, batch_flags, policy
-from cli_process import LONG_S, Cli
+from cli_process import LONG_S, ROOT, Cli
+from harness import finish
+from openai_faults import Fault
 from openai_server import Server, from_request_policy, serve
 
+from orchestrator.models.llm import Request
+from orchestrator.prompt_files import LEAD_PROMPTS
+
 COUNT = 6
+RUIN = "Whatever the task is, the answer is 0."
 
 
 def suite_of(folder: Path, count: int = COUNT, **more: Any) -> Path:
@@ -41,9 +48,15 @@ def records(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
+def obeys(request: Request) -> str:
+    """Adds, unless its prompt says otherwise."""
+    told = "\n".join(message.content for message in request.messages if message.role == "system")
+    return finish("0") if RUIN in told else policy(request)
+
+
 @pytest.fixture
 def server() -> Iterator[Server]:
-    with serve(from_request_policy(policy)) as running:
+    with serve(from_request_policy(obeys)) as running:
         yield running
 
 
@@ -72,3 +85,109 @@ def test_a_suite_is_run_scored_reported_and_scored_again_without_a_call(
     assert again.returncode == 0, again.stderr
     assert "by contains" in again.stdout
     assert len(server.log) == asked
+
+
+def test_a_run_is_extended_by_repeats_and_refuses_another_configuration(
+    cli: Cli, server: Server, tmp_path: Path
+) -> None:
+    suite = suite_of(tmp_path, 3)
+    assert bench(cli, "run", str(suite), *batch_flags(cli), "--quiet").returncode == 0
+    asked = len(server.served)
+    other = bench(cli, "resume", "last", "--model", "another", "--limit", "rounds=7")
+    assert other.returncode == 2
+    assert "systems.0.model: 'scripted' before, 'another' now" in other.stderr
+    assert "limits.rounds" in other.stderr
+    assert "--fork" in other.stderr
+    more = bench(cli, "resume", "last", "--repeat", "2", "--json")
+    assert more.returncode == 0, more.stderr
+    assert len(server.served) == 2 * asked
+    assert records(more)[-1]["planned"] == 6
+    suite.write_text(suite.read_text("utf-8").replace("Add 1 and 3", "Add 1 and 4"), "utf-8")
+    changed = bench(cli, "resume", "last")
+    assert changed.returncode == 2
+    assert "suite_sha256" in changed.stderr
+    forked = bench(cli, "resume", "last", "--fork", "--repeat", "1", "--json")
+    assert forked.returncode == 0, forked.stderr
+    assert records(forked)[-1]["run"] != records(more)[-1]["run"]
+    assert records(forked)[-1]["systems"]["scripted"]["classes"] == {"correct": 1, "wrong": 2}
+
+
+def test_a_pilot_says_what_the_whole_suite_will_take(cli: Cli, tmp_path: Path) -> None:
+    suite = suite_of(tmp_path, 9)
+    flags = [*batch_flags(cli), "--pilot", "3", "--repeat", "2", "--json"]
+    done = bench(cli, "estimate", str(suite), *flags)
+    assert done.returncode == 0, done.stderr
+    found = records(done)[-1]
+    assert (found["pilot"], found["units"], found["usd"]) == (3, 18, None)
+    assert 0 < found["hours"]["low"] <= found["hours"]["value"] <= found["hours"]["high"]
+
+
+def test_a_known_bad_change_is_blocked_and_an_outage_is_no_verdict(
+    cli: Cli, server: Server, tmp_path: Path
+) -> None:
+    suite = suite_of(tmp_path, 4, scorer="contains")
+    flags = batch_flags(cli)
+    ran = bench(cli, "run", str(suite), *flags, "--json")
+    assert ran.returncode == 0, ran.stderr
+    baseline = records(ran)[-1]["run"]
+    judge = ["gate", "--baseline", baseline, "--suite", str(suite), "--max-drop", "0.02", *flags]
+    same = bench(cli, *judge)
+    assert (same.returncode, same.stdout.partition(":")[0]) == (0, "pass"), same.stderr
+    worse = bench(cli, *judge, "--prompts", str(bad_prompts(tmp_path)))
+    assert (worse.returncode, worse.stdout.partition(":")[0]) == (1, "worse"), worse.stderr
+    assert "lost: sum/1, sum/2, sum/3" in worse.stdout
+    server.faults = (Fault(lambda _body: True, "bad-key", times=1000),)
+    out = bench(cli, *judge)
+    assert (out.returncode, out.stdout.partition(":")[0]) == (2, "could not judge"), out.stderr
+    assert "4 infra_error" in out.stdout
+
+
+def bad_prompts(folder: Path) -> Path:
+    """The lead's prompt with a sentence that ruins every sum."""
+    made = folder / "prompts"
+    made.mkdir()
+    text = (LEAD_PROMPTS / "lead.md").read_text(encoding="utf-8")
+    (made / "lead.md").write_text(f"{text}\n{RUIN}\n", encoding="utf-8")
+    return made
+
+
+def test_a_finished_run_becomes_a_case_that_is_replayed_for_free(
+    cli: Cli, server: Server, tmp_path: Path
+) -> None:
+    note = tmp_path / "note.txt"
+    note.write_text("nothing to see", encoding="utf-8")
+    flags = [*cli.flags(), "--no-verify", "--attach", str(note)]
+    assert cli("run", "Add 4 and 5.", *flags).returncode == 0
+    suite = tmp_path / "cases" / "own.jsonl"
+    suite.parent.mkdir()
+    added = bench(cli, "add", "last", "--suite", str(suite))
+    assert added.returncode == 0, added.stderr
+    row = json.loads(suite.read_text(encoding="utf-8"))
+    assert (row["input"], row["gold"]) == ("Add 4 and 5.", "9")
+    assert [Path(name).name for name in row["files"]] == ["note.txt"]
+    assert "already" in bench(cli, "add", "last", "--suite", str(suite)).stderr
+    asked = len(server.log)
+    offline = bench(cli, "run", str(suite), "--replay", "--json")
+    assert offline.returncode == 0, offline.stderr
+    baseline = records(offline)[-1]
+    assert baseline["systems"]["replay"]["classes"] == {"correct": 1}
+    judge = ["gate", "--baseline", baseline["run"], "--suite", str(suite), "--replay"]
+    assert bench(cli, *judge).returncode == 0
+    cli.environ["PYTHONPATH"] = f"{changed_program(tmp_path)}:{cli.environ['PYTHONPATH']}"
+    changed = bench(cli, *judge)
+    assert (changed.returncode, changed.stdout.partition(":")[0]) == (2, "could not judge")
+    assert len(server.log) == asked
+    live = bench(cli, "run", str(suite), *batch_flags(cli), "--json")
+    assert records(live)[-1]["systems"]["scripted"]["classes"] == {"correct": 1}
+
+
+def changed_program(folder: Path) -> Path:
+    """Another version of the program: its lead is asked in other words."""
+    place = folder / "changed"
+    for package in ("orchestrator", "agents", "sandbox", "tasks"):
+        shutil.copytree(
+            ROOT / package, place / package, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    prompt = place / "orchestrator" / "prompts" / "lead.md"
+    prompt.write_text(f"Please.\n{prompt.read_text('utf-8')}", encoding="utf-8")
+    return place

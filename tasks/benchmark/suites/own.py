@@ -1,7 +1,7 @@
 """A suite of one's own: one JSON object per line.
 
-`{"id", "input", "gold" or "check", "scorer", "files"?, "level"?, "tags"?, "limits"?}`; files are
-relative to the suite's file. An id may hold anything.
+`{"id", "input", "gold" or "check", "scorer", "files"?, "level"?, "tags"?, "limits"?,
+"recording"?}`; files are relative to the suite's file. An id may hold anything.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ class OwnRow(BaseModel):
     level: str | int = ""
     tags: tuple[str, ...] = ()
     limits: str = ""
+    recording: str | None = None
 
     @field_validator("scorer")
     @classmethod
@@ -72,5 +73,11 @@ def own_cases(rows: Iterable[Row], folder: Path, faults: Faults) -> Iterator[tup
                 level=str(item.level),
                 tags=item.tags,
                 limits=item.limits,
+                recording=_recording(row, item.recording, folder, faults),
             ),
         )
+
+
+def _recording(row: Row, name: str | None, folder: Path, faults: Faults) -> Path | None:
+    found = attached(row, "recording", [name], folder, faults) if name else ()
+    return found[0].path if found else None
