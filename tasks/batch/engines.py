@@ -10,6 +10,10 @@ from tasks.batch.values import EngineName
 
 def open_engine(name: EngineName) -> AbstractAsyncContextManager[Engine]:
     """The engine, cleaned up after at the end. Raises NotReady when it is not there."""
+    if name == "ray":
+        from tasks.batch.ray_engine import open_ray
+
+        return open_ray()
     from tasks.batch.local_engine import open_local
 
     return open_local()

@@ -88,7 +88,7 @@ class LocalEngine:
             line.close()
             del self.lines[order.unit]
         killed = self.killed.pop(order.unit, "")
-        self.ended.put_nowait(_died(order.unit, killed, bytes(answer)))
+        self.ended.put_nowait(died_of(order.unit, killed, bytes(answer)))
 
 
 @dataclass(slots=True)
@@ -142,7 +142,8 @@ def _same_program() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(found), "PYTHONSAFEPATH": "1"}
 
 
-def _died(unit: str, killed: Killed, answer: bytes) -> Died:
+def died_of(unit: str, killed: Killed, answer: bytes) -> Died:
+    """What a guard's answer says; an empty one means that the guard itself is gone."""
     if not answer:
         return Died(unit, None, killed, "its guard is gone")
     said = json.loads(answer)

@@ -15,11 +15,12 @@ from tasks.benchmark.cases import Attached
 
 class Order(Frozen):
     """One attempt at a unit. `settings` are resolved Settings as JSON; `environ` is the whole
-    environment of the process, beside its own folders; `batch` names the folders only."""
+    environment of the process, beside its own folders. `head` is the newest record of the run:
+    one that has ended after it is not begun again."""
 
-    batch: str
     unit: str
     run: str
+    head: int
     task: str
     attachments: tuple[Attached, ...] = ()
     settings: dict[str, Any]

@@ -137,9 +137,9 @@ class Scheduler:
         source = self.desk.source
         task, settings = source.tasks[unit.task], source.systems[unit.system]
         return Order(
-            batch=unit.batch,
             unit=unit.unit,
             run=unit.run,
+            head=unit.head,
             task=task.text,
             attachments=task.attachments,
             settings=settings.model_copy(update={"limits": limits}).model_dump(mode="json"),

@@ -13,6 +13,7 @@ from orchestrator.errors import NotReady, QuaestorError
 from orchestrator.settings import Settings
 from tasks import api
 from tasks.batch.gates import open_gates
+from tasks.batch.measuring import seen_of
 from tasks.batch.port import Order
 from tasks.batch.rules import NOT_READY_CODE
 
@@ -37,7 +38,10 @@ async def work_on(order: Order) -> None:
         open_gates(settings.home, settings.journal_url) as gate_of,
         api.open(settings, gate_of=gate_of) as quaestor,
     ):
-        if quaestor.journal.read_kinds(("TaskReceived",), [order.run]):
+        records = quaestor.journal.read(order.run)
+        if seen_of(records, order.head).ended is not None:
+            return
+        if any(record.kind == "TaskReceived" for record in records):
             await quaestor.resume(order.run)
             return
         attached = [Path(item.path) for item in order.attachments]
