@@ -26,7 +26,7 @@ PEERS = (AUTOGEN_PEER, AGENT_FRAMEWORK_PEER)
 SEED = 20_260_000
 LIMITED = "Agent Framework"
 """Its Magentic workflow stops after 100 supersteps, about 49 delegations; nothing sets that."""
-STARTS = 3
+STARTS = 5
 MANY = 50
 Make = Callable[[random.Random], Scene]
 CALLS = {"code": 0.6, "mixed": 0.65, "60 steps": 0.65, "60 in a chain": 0.65, "trivial": 1 / 6}
@@ -164,13 +164,17 @@ def test_with_a_realistic_model_branches_at_once_save_most_of_the_time(
 
 @pytest.mark.timeout(1200)
 def test_the_first_request_leaves_sooner(tmp_path: Path) -> None:
-    found = {}
-    for product in (OURS, *PEERS):
-        runs = [measure(product, scenes.trivial, tmp_path / str(n))[0] for n in range(STARTS)]
-        found[product.name] = (
-            statistics.median(run.start_s for run in runs),
-            statistics.median(run.start_cpu_s for run in runs),
+    runs: dict[str, list[Figures]] = {product.name: [] for product in (OURS, *PEERS)}
+    for number in range(STARTS):  # in turn, since the machine may be busy with something else
+        for product in (OURS, *PEERS):
+            runs[product.name].append(measure(product, scenes.trivial, tmp_path / str(number))[0])
+    found = {
+        name: (
+            statistics.median(run.start_s for run in own),
+            statistics.median(run.start_cpu_s for run in own),
         )
+        for name, own in runs.items()
+    }
     wall, cpu = found["AutoGen"]
     show(
         "start",
