@@ -58,7 +58,7 @@ def to_request(body: Body, role_of: Callable[[str], str] = no_role) -> Request:
         for message in _messages(wire):
             text = message.content
             if message.role == "system" and (folded := TOOLS.search(text)):
-                tools = [ToolSpec(**json.loads(line)) for line in folded[1].splitlines()]
+                tools = [_tool(line) for line in folded[1].splitlines()]
                 text = text.replace(folded[0], "").strip()
             if message.role == "system" and (folded := SCHEMA.search(text)):
                 output = OutputSchema(name=folded[1], json_schema=json.loads(folded[2]))
@@ -82,6 +82,12 @@ def text_of(wire: Body) -> str:
     if isinstance(content, str):
         return content
     return "".join(part["text"] for part in content if part["type"] == "text")
+
+
+def _tool(line: str) -> ToolSpec:
+    """A tool of which only the name matters to a policy."""
+    name, _, description = line.partition("(")
+    return ToolSpec(name=name, description=description, parameters={})
 
 
 def _messages(wire: Body) -> Iterator[Message]:

@@ -1,6 +1,6 @@
-"""Says what JSON is wanted in few words: a schema without what no reader needs, or a type.
+"""Says what JSON is wanted in few words: a lean schema, a type, or the arguments of a function.
 
-Both are made from the one schema that a reply or a call is checked against later. Knows JSON
+All are made from the one schema that a reply or a call is checked against later. Knows JSON
 schema and nothing of models; what strict decoding wants is in `strict_schema.py`.
 """
 
@@ -36,6 +36,11 @@ def as_type(schema: JsonSchema) -> str:
     if "$ref" in root:
         return "\n".join([*named, _type(root)])
     return "\n".join([*named, "{", *(f"  {line}" for line in _members(root)), "}"])
+
+
+def as_arguments(schema: JsonSchema) -> str:
+    """The properties of a schema on one line, as the arguments of a function are written."""
+    return ", ".join(_members(lean(schema)))
 
 
 def _reachable(node: Any, defs: dict[str, Any]) -> set[str]:

@@ -12,11 +12,13 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from orchestrator.models.llm import Message, ToolCall, ToolSpec
+from orchestrator.models.schema_words import as_arguments
 
 INTRODUCTION = """# Tools
-You can call the tools listed below, one JSON object per line. To call one, write nothing after it:
+You can call the tools listed below; an argument with a `?` may be left out. To call one, write this
+and nothing after it:
 <tool_call>
-{"name": "the tool's name", "arguments": {"parameter": "value"}}
+{"name": "the tool's name", "arguments": {"argument": "value"}}
 </tool_call>
 Several calls are several such blocks. Each result comes back in a <tool_result> block."""
 CALL = re.compile(r"<tool_call>\s*(.*?)\s*(?:</tool_call>|(?=<tool_call>)|\Z)", re.DOTALL)
@@ -28,7 +30,10 @@ ARGUMENT_KEYS = ("arguments", "parameters")
 
 def describe_tools(tools: Iterable[ToolSpec]) -> str:
     """The tools for the head of a prompt; the same tools give the same text."""
-    lines = [json.dumps(tool.model_dump(), ensure_ascii=False) for tool in tools]
+    lines = [
+        f"{tool.name}({as_arguments(tool.parameters)}): {' '.join(tool.description.split())}"
+        for tool in tools
+    ]
     return "\n".join([INTRODUCTION, "<tools>", *lines, "</tools>"])
 
 

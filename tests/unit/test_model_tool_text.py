@@ -6,10 +6,32 @@ import json
 
 import pytest
 
-from orchestrator.models.llm import Message, ToolCall
-from orchestrator.models.tool_text import as_plain, read_calls, write_call
+from orchestrator.models.llm import Message, ToolCall, ToolSpec
+from orchestrator.models.tool_text import as_plain, describe_tools, read_calls, write_call
 
 GO = '{"name": "go", "arguments": {"to": 1}}'
+
+
+def test_a_tool_is_described_like_a_function_on_one_line() -> None:
+    shape = {
+        "type": "object",
+        "properties": {
+            "to": {"type": "string"},
+            "by": {"enum": ["land", "sea"], "default": "sea"},
+            "via": {"type": "array", "items": {"type": "object", "properties": {"at": {}}}},
+        },
+        "required": ["to"],
+    }
+    tools = [
+        ToolSpec(name="go", description="Go there.\nCome back.", parameters=shape),
+        ToolSpec(name="stay", description="Stay.", parameters={"type": "object"}),
+    ]
+    assert describe_tools(tools).splitlines()[-4:] == [
+        "<tools>",
+        'go(to: string, by?: "land" | "sea" = "sea", via?: {at?: any}[]): Go there. Come back.',
+        "stay(): Stay.",
+        "</tools>",
+    ]
 
 
 @pytest.mark.parametrize(
