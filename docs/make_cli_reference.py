@@ -18,7 +18,8 @@ COMMANDS = (
     "pause", "cancel", "batch run", "batch status", "batch list", "batch resume", "batch retry",
     "batch cancel", "batch results", "bench run", "bench resume", "bench score", "bench add",
     "bench check", "bench report", "bench compare", "bench estimate", "bench gate",
-    "forensics init", "forensics check",
+    "forensics init", "forensics check", "forensics run", "forensics status", "forensics report",
+    "forensics verify", "forensics bundle",
     "export", "gc", "purge", "sandbox build", "doctor", "models probe", "models presets",
     "config show", "config path", "config check",
 )  # fmt: skip

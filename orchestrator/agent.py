@@ -227,6 +227,10 @@ class WorkContext(Protocol):
         """Ask a person, by the run's policy. Raises Waiting when nobody is here."""
         ...
 
+    async def record(self, name: str, schema: str, body: Json) -> None:
+        """Record a value of a task family under `path/name`; the core does not look inside."""
+        ...
+
     def put_blob(self, content: bytes) -> str:
         """Store bytes by content; the sha256 comes back."""
         ...

@@ -173,10 +173,7 @@ class Journal:
         with self._reading() as connection:
             records = [_record(row) for row in connection.execute(_records_of(run)).mappings()]
             seq, newest = connection.execute(head).one()
-        before = ""
-        for expected, record in enumerate(records, start=1):
-            _check(record, expected, before)
-            before = record.hash
+        before = verify_chain(records)
         if (len(records), before) != (seq, newest):
             raise JournalDamaged(
                 f"the journal of run {run} is shortened: {len(records)} records are there, "
@@ -236,6 +233,16 @@ def _records_of(run: str) -> sql.Select[Any]:
 def run_digest(entries: Iterable[tuple[str, str, Any]]) -> str:
     """The sha256 over (key, kind, body) sorted by key: what a replay must reproduce."""
     return sha256_of(sorted([key, kind, canonical(body)] for key, kind, body in entries))
+
+
+def verify_chain(records: Iterable[Record]) -> str:
+    """Check records in their order; the hash of the last. Raises JournalDamaged naming the first
+    bad one."""
+    before = ""
+    for expected, record in enumerate(records, start=1):
+        _check(record, expected, before)
+        before = record.hash
+    return before
 
 
 def _check(record: Record, expected: int, before: str) -> None:

@@ -134,6 +134,10 @@ class Work:
         await self.recorder.emit(key, answered)
         return answered.answer
 
+    async def record(self, name: str, schema: str, body: Json) -> None:
+        event = ev.Recorded(schema_name=schema, body=body)
+        await self.recorder.emit(f"{self.path}/{name}", event)
+
     def put_blob(self, content: bytes) -> str:
         return self.recorder.blobs.put(content)
 

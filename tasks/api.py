@@ -68,7 +68,8 @@ class Replay:
 @dataclass(frozen=True, slots=True)
 class Quaestor:
     """An open journal with the settings for new runs. `desk` answers questions, if anybody
-    does; `watch` sees every event."""
+    does; `watch` sees every event; `enlist` may put other agents into a team that was composed
+    from the settings."""
 
     settings: Settings
     journal: Journal
@@ -77,6 +78,7 @@ class Quaestor:
     notice: Callable[[str], None] = lambda _text: None
     started: Callable[[Orchestrator], None] = lambda _orchestrator: None
     pool: ModelPool | None = None
+    enlist: Callable[[Team], Team] = lambda team: team
 
     async def run(
         self,
@@ -146,6 +148,7 @@ class Quaestor:
             person_present=_has_human(received),
             offline=True,
         ) as team:
+            team = self.enlist(team)
             fill_workspace(team, received)
             try:
                 await self._orchestrator(recorder, team, settings, lambda: 0.0).run(received)
@@ -188,7 +191,7 @@ class Quaestor:
             notice=self.notice,
             pool=self.pool,
         ) as team:
-            yield team
+            yield self.enlist(team)
 
     async def _attempt(
         self,

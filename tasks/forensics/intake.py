@@ -129,6 +129,27 @@ class Intake(Frozen):
         """The exhibit that a table was made of."""
         return next((exhibit for exhibit, found in self.tables() if found.name == table), None)
 
+    def unsure_clocks(self) -> frozenset[str]:
+        """Columns of times whose zone nobody knows, or which differ from others: those where the
+        zone is not written in the values; where it is on both sides, both."""
+        unknown = {
+            f"{table.name}.{column.utc}"
+            for _, table in self.tables()
+            for column in table.columns
+            if column.clock is not None and not column.clock.zone
+        }
+        written = {
+            f"{table.name}.{column.utc}"
+            for _, table in self.tables()
+            for column in table.columns
+            if column.clock is not None and column.clock.found == "written in every value"
+        }
+        found: set[str] = set()
+        for skew in self.skews:
+            sides = {skew.of, skew.against}
+            found |= (sides - written) or sides
+        return frozenset(found | unknown)
+
     def warnings(self) -> tuple[str, ...]:
         """What a reader has to know before relying on any of it."""
         said = [

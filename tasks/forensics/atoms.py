@@ -1,0 +1,162 @@
+"""The atoms of a sentence: what in it can be wrong about the evidence and looked up there.
+
+Numbers, times, addresses, identifiers, quoted words. Words that stand for a figure nobody can
+look up ("most", "dozens") and words of guilt are found here too. Plain code, no opinion.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any, Literal
+
+Kind = Literal["number", "time", "address", "id", "words"]
+SMALL = ["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+NUMBER_WORDS = {word: str(number) for number, word in enumerate(SMALL, start=2)}
+VAGUE = re.compile(
+    r"\b(half|most|majority|twice|double[ds]?|triple[ds]?|several|many|few|dozens?|hundreds?"
+    r"|thousands?|millions?|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen|twenty"
+    r"|thirty|forty|fifty|sixty|seventy|eighty|ninety|nearly all|almost all|a third|a quarter)\b",
+    re.IGNORECASE,
+)
+ABSENT = re.compile(
+    r"\b(no|not|none|never|nothing|nobody|without|absent|lacks?|neither|nor|zero|all|every|each"
+    r"|only|always)\b|n't\b|(?<![\w.,])0(?![\w.,])",
+    re.IGNORECASE,
+)
+GUILT = re.compile(
+    r"\b(guilty|fraudsters?|criminals?|crooks?|thief|thieves|scammers?|cheats?|cheaters?|culprits?"
+    r"|stole|committed (?:a )?(?:fraud|crime))\b",
+    re.IGNORECASE,
+)
+TOKEN = re.compile(
+    r"""(?P<time>\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?)
+    |(?P<address>(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?:/\d{1,2})?(?![\w.]*\d)
+        |(?<![\w:])(?:[0-9a-fA-F]{1,4}:){3,7}[0-9a-fA-F]{0,4})
+    |(?P<id>[A-Za-z0-9][\w.:/@#-]*[\w/])
+    |(?P<number>[+-]?\d[\d,]*(?:\.\d+)?)""",
+    re.VERBOSE,
+)
+NUMBER = re.compile(r"[+-]?\d[\d,]*(?:\.\d+)?")
+QUOTED = re.compile(r"[\"“”«»]([^\"“”«»]{2,200})[\"“”«»]|`([^`]{2,200})`")
+
+
+@dataclass(frozen=True, slots=True)
+class Atom:
+    """A piece of a sentence. `number` is its value where it is one."""
+
+    kind: Kind
+    text: str
+    number: Decimal | None = None
+
+
+def atoms_of(text: str) -> tuple[Atom, ...]:
+    """Every atom of a sentence, each once, in order."""
+    found: dict[tuple[str, str], Atom] = {}
+    rest = text
+    for match in QUOTED.finditer(text):
+        words = match[1] or match[2]
+        found["words", words] = Atom("words", words)
+    for match in TOKEN.finditer(rest):
+        atom = _atom(match)
+        if atom is not None:
+            found.setdefault((atom.kind, atom.text), atom)
+    return tuple(found.values())
+
+
+def _atom(match: re.Match[str]) -> Atom | None:
+    text = match[0]
+    if match["time"]:
+        return Atom("time", text)
+    if match["address"]:
+        return Atom("address", text)
+    bare = text.rstrip(".,:;/-")
+    if bare.lower() in NUMBER_WORDS:
+        return Atom("number", bare, Decimal(NUMBER_WORDS[bare.lower()]))
+    if NUMBER.fullmatch(bare):
+        return Atom("number", bare, Decimal(bare.replace(",", "")))
+    if any(char.isdigit() for char in bare) or "_" in bare or "@" in bare:
+        return Atom("id", bare)
+    return Atom("id", bare) if re.fullmatch(r"[\w-]+(?:\.[\w-]+)*\.[a-z]{2,24}", bare) else None
+
+
+class Support:
+    """What a sentence may rest on: cells, lines, constants asked about, stated results."""
+
+    def __init__(self) -> None:
+        self._texts: set[str] = set()
+        self._numbers: set[Decimal] = set()
+        self._long: list[str] = []
+
+    def add_cells(self, rows: Iterable[Sequence[Any]], without: Iterable[str] = ()) -> None:
+        """Cells of a result, without the texts that the query itself wrote into it."""
+        labels = set(without)
+        for row in rows:
+            for cell in row:
+                if cell is not None and cell not in labels:
+                    self._add(cell)
+
+    def add_text(self, text: str) -> None:
+        """A line of an exhibit, or a constant that a query asked about."""
+        self._add(text)
+
+    def add_number(self, number: Decimal) -> None:
+        """A figure that a stated formula gives."""
+        self._numbers.add(number)
+
+    def holds(self, atom: Atom) -> bool:
+        """Whether the atom is there."""
+        if atom.kind == "words":
+            return any(atom.text in text for text in self._long)
+        if atom.number is not None:
+            return self.has_number(atom.text.lower(), atom.number)
+        if atom.kind == "time":
+            return any(_same_time(atom.text, text) for text in self._texts)
+        return atom.text in self._texts or atom.text.lower() in self._texts
+
+    def has_number(self, text: str, number: Decimal) -> bool:
+        """Whether a figure is there, or what is there rounds to it as it is written."""
+        if number in self._numbers:
+            return True
+        places = len(text.partition(".")[2])
+        if not places:
+            return False
+        step = Decimal(1).scaleb(-places)
+        return any(
+            known != known.to_integral_value() and _rounded(known, step) == number
+            for known in self._numbers
+        )
+
+    def _add(self, value: Any) -> None:
+        if isinstance(value, bool):
+            return
+        if isinstance(value, (int, float)):
+            self._numbers.add(Decimal(str(value)))
+            return
+        if isinstance(value, (list, tuple)):
+            self.add_cells([value])
+            return
+        text = str(value)
+        self._long.append(text)
+        self._texts |= {text, text.lower()}
+        for atom in atoms_of(text):
+            self._texts |= {atom.text, atom.text.lower()}
+            if atom.number is not None:
+                self._numbers.add(atom.number)
+
+
+def _rounded(known: Decimal, step: Decimal) -> Decimal | None:
+    try:
+        return known.quantize(step)
+    except InvalidOperation:
+        return None
+
+
+def _same_time(said: str, known: str) -> bool:
+    """The same moment, or the beginning of it: a day, a minute."""
+    bare = known.replace(" ", "T")
+    return re.match(r"\d{4}-\d\d-\d\d", bare) is not None and bare.rstrip("Z").startswith(
+        said.replace(" ", "T").rstrip("Z")
+    )

@@ -1,0 +1,197 @@
+"""Checks claims against the evidence: looks every citation up again, then reads the sentence.
+
+Plain code, no model. Looking up happens in a lab; what follows from it is pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from orchestrator.errors import ToolFailed
+from tasks.forensics.atoms import ABSENT, GUILT, VAGUE, Support, atoms_of
+from tasks.forensics.claims import Checked, Citation, Claim, Lines, Result, State
+from tasks.forensics.intake import Intake
+from tasks.forensics.lab import Lab
+from tasks.forensics.rules import computed, numbers_in
+
+UNITS = frozenset(map(Decimal, ("1", "7", "24", "60", "100", "1000", "3600", "86400")))
+
+
+async def check_claims(claims: Sequence[Claim], lab: Lab) -> tuple[Checked, ...]:
+    """Every claim with its state, in order; what a claim depends on is judged before it."""
+    results = await look_up([c for claim in claims for c in claim.citations], lab)
+    states: dict[str, State] = {}
+    checked = []
+    for claim in claims:
+        own = tuple(results[citation] for citation in claim.citations)
+        state, why = judged(claim, own, lab.intake, states)
+        states[claim.id] = state
+        checked.append(Checked(claim=claim, state=state, why=why, results=own))
+    return tuple(checked)
+
+
+async def look_up(citations: Sequence[Citation], lab: Lab) -> dict[Citation, Result]:
+    """What each citation holds now."""
+    queries = {c: c.sql for c in citations if not isinstance(c, Lines)}
+    answers = await lab.ask_all(list(queries.values()))
+    found: dict[Citation, Result] = {
+        citation: _queried(citation, answer, lab.intake)
+        for citation, answer in zip(queries, answers, strict=True)
+    }
+    for citation in citations:
+        if isinstance(citation, Lines) and citation not in found:
+            found[citation] = await _lines(citation, lab)
+    return found
+
+
+def _queried(citation: Citation, found: dict[str, Any] | str, intake: Intake) -> Result:
+    if isinstance(found, str):
+        return Result(citation=citation, found_sha256="", problem=found)
+    exhibits = {entry.id for table in found["tables"] if (entry := intake.exhibit_of(table))}
+    return Result(
+        citation=citation,
+        found_sha256=found["sha256"],
+        columns=tuple(found["columns"]),
+        rows=tuple(tuple(row) for row in found["rows"]),
+        asked=tuple(found["asked"]),
+        labels=tuple(found["labels"]),
+        objections=tuple(found["objections"]),
+        partial=bool(found["partial"]),
+        exhibits=tuple(sorted(exhibits)),
+    )
+
+
+async def _lines(citation: Lines, lab: Lab) -> Result:
+    asked = {"exhibit": citation.exhibit, "first": citation.first, "last": citation.last}
+    try:
+        found = await lab.ask({"op": "lines", **asked})
+    except ToolFailed as error:
+        return Result(citation=citation, found_sha256="", problem=error.message)
+    return Result(
+        citation=citation,
+        found_sha256=found["sha256"],
+        columns=("line", "text"),
+        rows=tuple((number, text) for number, text in found["lines"]),
+        partial=True,
+        exhibits=(citation.exhibit,),
+    )
+
+
+def judged(
+    claim: Claim, results: Sequence[Result], intake: Intake, states: Mapping[str, State]
+) -> tuple[State, str]:
+    """The state of a claim, and why it is not verified."""
+    for state, why in (
+        _citations_hold(claim, results),
+        _may_be_said(claim, states),
+        _atoms_hold(claim, results),
+        _absence_holds(claim, results, intake),
+    ):
+        if state != "verified":
+            return state, why
+    return "verified", ""
+
+
+def _citations_hold(claim: Claim, results: Sequence[Result]) -> tuple[State, str]:
+    if not results and not (claim.kind == "inference" and claim.depends_on):
+        return "unsupported", "it cites nothing"
+    for result in results:
+        if result.problem:
+            return "not_reproducible", result.problem
+        if result.found_sha256 != result.citation.sha256:
+            return "mismatch", "what it cites is not what is found there now"
+        if result.objections:
+            return "unverifiable", f"the query cannot be cited: {result.objections[0]}"
+    return "verified", ""
+
+
+def _may_be_said(claim: Claim, states: Mapping[str, State]) -> tuple[State, str]:
+    guilt = GUILT.search(claim.text)
+    if guilt:
+        return "unsupported", f"{guilt[0]!r} is a judgement about a person; say what was found"
+    vague = VAGUE.search(claim.text)
+    if vague and not claim.test:
+        return "unsupported", f"{vague[0]!r} cannot be looked up; write the figure"
+    open_ones = [name for name in claim.depends_on if states.get(name) != "verified"]
+    if open_ones:
+        return "unsupported", f"it depends on {', '.join(open_ones)}, which is not verified"
+    return "verified", ""
+
+
+def _atoms_hold(claim: Claim, results: Sequence[Result]) -> tuple[State, str]:
+    support = support_of(results)
+    problem = _apply_formulas(claim, support)
+    if problem:
+        return "unsupported", problem
+    if claim.kind == "inference" and not results:
+        return "verified", ""
+    missing = [atom for atom in atoms_of(claim.text) if not support.holds(atom)]
+    if not missing:
+        return "verified", ""
+    # A figure beside figures that are there is a wrong one; anything else was never shown.
+    wrong = any(atom.number is not None for atom in missing) and bool(results)
+    said = ", ".join(repr(atom.text) for atom in missing[:5])
+    return ("mismatch" if wrong else "unsupported"), f"{said} is not in what it cites"
+
+
+def support_of(results: Sequence[Result]) -> Support:
+    """Everything that the results hold."""
+    support = Support()
+    for result in results:
+        support.add_cells(result.rows, without=result.labels)
+        for exhibit in result.exhibits:
+            support.add_text(exhibit)
+        for constant in result.asked:
+            support.add_text(constant)
+        if not isinstance(result.citation, Lines):
+            support.add_number(Decimal(len(result.rows)))
+    return support
+
+
+def _apply_formulas(claim: Claim, support: Support) -> str:
+    """Add what the stated formulas give; why one of them is none."""
+    for formula in claim.formulas:
+        left, equals, right = formula.partition("=")
+        try:
+            value = computed(right) if equals else None
+            stated = Decimal(left.strip().replace(",", ""))
+            parts = numbers_in(right)
+        except (ValueError, ArithmeticError):
+            return f"{formula!r} is no formula; write 37.5 = 100 * 3 / 8"
+        strange = [
+            part
+            for part in parts
+            if not support.has_number(part, Decimal(part)) and Decimal(part) not in UNITS
+        ]
+        if strange:
+            return f"the formula uses {strange[0]}, which is not in what it cites"
+        places = max(0, -int(stated.as_tuple().exponent))
+        if value is None or round(Decimal(repr(value)), places) != stated:
+            return f"the formula {formula!r} does not hold"
+        support.add_number(stated)
+    return ""
+
+
+def _absence_holds(claim: Claim, results: Sequence[Result], intake: Intake) -> tuple[State, str]:
+    """A claim that something is not there, or that all are so, needs a query over whole, complete
+    exhibits."""
+    says_so = claim.kind == "absence" or ABSENT.search(claim.text)
+    if claim.kind == "limitation" or claim.test or not says_so:
+        return "verified", ""
+    if claim.kind == "inference" and not results:
+        return "verified", ""
+    whole = [result for result in results if not result.partial]
+    if not whole:
+        return "unsupported", "absence, or all, needs a query over whole exhibits (no lines, LIMIT)"
+    broken = sorted({name for result in whole for name in incomplete(result, intake)})
+    if broken:
+        return "unsupported", f"absence cannot be claimed: {', '.join(broken)} is not complete"
+    return "verified", ""
+
+
+def incomplete(result: Result, intake: Intake) -> tuple[str, ...]:
+    """The exhibits behind a result that could not be read as a whole."""
+    whole = {entry.id: entry.whole for entry in intake.exhibits}
+    return tuple(name for name in result.exhibits if not whole.get(name, False))

@@ -1,0 +1,246 @@
+"""Works on cases one after another: custody, intake, team, conclusion, report.
+
+One bad case stops no other. A case that was begun goes on from its run; a finished one is left
+alone. Two processes never work on the same batch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from orchestrator import events as ev
+from orchestrator.canonical import sha256_of
+from orchestrator.errors import (
+    JournalError,
+    ModelFault,
+    SandboxFailed,
+    ToolFailed,
+    UsageError,
+)
+from orchestrator.limits import MICROS, Limits
+from orchestrator.loop import Orchestrator
+from orchestrator.models.llm import LLM
+from orchestrator.settings import Settings
+from sandbox.base import SandboxSettings
+from tasks.api import Quaestor
+from tasks.forensics.batch_file import Batch
+from tasks.forensics.board import Board
+from tasks.forensics.concluding import Conclusion, conclude, told_by
+from tasks.forensics.custody import Custody, changed_since, take
+from tasks.forensics.folder import CaseState, Folder, State
+from tasks.forensics.lab import Lab, open_lab
+from tasks.forensics.manifest import Case
+from tasks.forensics.playbook import SHIPPED, load_playbook
+from tasks.forensics.rendering import rendered
+from tasks.forensics.showing import task_text
+from tasks.forensics.team import Examiner, Skeptic, Writer
+from tasks.team import Team, box_settings
+
+STATES: dict[str, CaseState] = {
+    "answered": "done",
+    "gave_up": "done",
+    "partial": "partial",
+    "needs_human": "needs_human",
+    "cancelled": "partial",
+    "failed": "failed",
+}
+"""A team that gave up has still made claims; what is missing is in the verdict."""
+FINISHED = ("done",)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What all cases of a batch share. `model` plays every part when it is given."""
+
+    quaestor: Quaestor
+    batch: Batch
+    out: Path
+    model: LLM | None = None
+
+    def folder(self, case: Case) -> Folder:
+        """Where the case's files are."""
+        return Folder(self.out / "cases" / case.case_id)
+
+
+async def run_batch(
+    work: Work, notice: Callable[[str], None] = lambda _text: None
+) -> AsyncIterator[State]:
+    """Each case's state once its work has come to an end. Raises NotReady when there is no box to
+    be had, UsageError while somebody else works on the batch."""
+    with _alone(work.out):
+        for case in work.batch.cases:
+            yield await _run_case(work, case, notice)
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """The one process that works in a results folder; a lock dies with its process."""
+    out.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (out / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UsageError(
+                f"somebody else is working in {out}", fix="wait for it, or name another --out"
+            ) from error
+        yield
+
+
+async def _run_case(work: Work, case: Case, notice: Callable[[str], None]) -> State:
+    folder = work.folder(case)
+    known = folder.state() if folder.path.exists() else None
+    if known is not None and known.state in FINISHED:
+        return known
+    try:
+        return await _work_on(work, case, folder, known, notice)
+    except (UsageError, ToolFailed, SandboxFailed, ModelFault, JournalError) as error:
+        run = known.run if known else ""
+        state = State(case_id=case.case_id, state="failed", run=run, reason=error.message)
+        folder.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        newest = folder.state()
+        folder.write("state.json", state.model_copy(update={"run": newest.run if newest else run}))
+        return state
+
+
+async def _work_on(
+    work: Work, case: Case, folder: Folder, known: State | None, notice: Callable[[str], None]
+) -> State:
+    custody = await asyncio.to_thread(_begin, work, case, folder, known)
+    settings = work.quaestor.settings
+    box = box_settings(settings, f"case-{case.case_id}")
+    async with open_lab(box, custody, folder.evidence, case.subject) as lab:
+        folder.write("intake.json", lab.intake)
+        run, outcome = await _investigate(work, case, folder, lab, custody)
+    for text in changed_since(custody, work.batch.root):
+        notice(f"{case.case_id}: {text}; the copy was examined")
+    return await finish(work.quaestor, folder, run, outcome)
+
+
+def _begin(work: Work, case: Case, folder: Folder, known: State | None) -> Custody:
+    """Take the evidence in, unless that is done."""
+    if known is not None and known.run:
+        return folder.custody()
+    shutil.rmtree(folder.path, ignore_errors=True)
+    folder.path.mkdir(parents=True, mode=0o700)
+    custody = take(case, work.batch.root, folder.evidence)
+    playbook = work.batch.root / case.playbook if case.playbook else SHIPPED
+    load_playbook(playbook)
+    shutil.copyfile(playbook, folder.path / "playbook.toml")
+    folder.write("manifest.json", case)
+    folder.write("custody.json", custody)
+    folder.write("state.json", State(case_id=case.case_id, state="begun"))
+    return custody
+
+
+async def _investigate(
+    work: Work, case: Case, folder: Folder, lab: Lab, custody: Custody
+) -> tuple[str, ev.Outcome]:
+    """The team's run, begun or gone on with."""
+    playbook = folder.playbook()
+    board = Board(case, lab.intake, playbook)
+    known = folder.state()
+    begun: list[str] = [known.run] if known and known.run else []
+
+    def started(orchestrator: Orchestrator) -> None:
+        if not begun:
+            begun.append(orchestrator.recorder.run)
+        state = State(case_id=case.case_id, state="running", run=begun[0])
+        folder.write("state.json", state)
+
+    settings = settings_of(work.quaestor.settings, case, scripted=work.model is not None)
+    quaestor = replace(
+        work.quaestor,
+        settings=settings,
+        started=started,
+        enlist=lambda team: enlisted(team, lab, board, work.model),
+    )
+    if begun:
+        return begun[0], await quaestor.resume(begun[0], limits=settings.limits)
+    hashes = {
+        "manifest": sha256_of(case.model_dump(mode="json")),
+        "custody": sha256_of(custody.model_dump(mode="json")),
+        "intake": sha256_of(lab.intake.model_dump(mode="json")),
+        "playbook": playbook.sha256,
+    }
+    outcome = await quaestor.run(task_text(case, lab.intake, playbook, hashes))
+    return begun[0], outcome
+
+
+def settings_of(settings: Settings, case: Case, *, scripted: bool) -> Settings:
+    """The settings of a case's run: its budget, nobody at a terminal, no agent of ours but those
+    that work on cases."""
+    budget = case.budget
+    given = {
+        "rounds": budget.rounds,
+        "tokens": budget.tokens,
+        "usd_micros": int(budget.usd * MICROS) if budget.usd is not None else None,
+        "time_s": budget.minutes * 60 if budget.minutes is not None else None,
+    }
+    changes = {name: value for name, value in given.items() if value is not None}
+    limits = Limits.model_validate({**settings.limits.model_dump(), **changes})
+    without = tuple({*settings.without, "verify", "websurfer", "filesurfer", "coder"})
+    return settings.model_copy(
+        update={
+            "limits": limits,
+            "approvals": "deny-risky",
+            "on_question": "deny",
+            "without": tuple(sorted(without)),
+            "require_evidence": False,
+            "demo": scripted,
+        }
+    )
+
+
+def enlisted(team: Team, lab: Lab, board: Board, model: LLM | None) -> Team:
+    """The team that works on cases, in place of the one for open-ended tasks."""
+    agents = (Examiner(lab, board), Skeptic(lab, board), Writer(board))
+    named = {agent.name: agent for agent in agents}
+    if model is None:
+        return replace(team, agents=named)
+    return replace(team, agents=named, lead=model, model=model)
+
+
+async def finish(quaestor: Quaestor, folder: Folder, run: str, outcome: ev.Outcome) -> State:
+    """Conclude from the sealed evidence in a fresh lab, and write everything down."""
+    records = quaestor.journal.verify(run)
+    folder.write_journal(records, quaestor.journal.blobs)
+    box = box_settings(quaestor.settings, f"verify-{run}")
+    conclusion = await concluded(folder, box)
+    write_report(folder, conclusion)
+    state = STATES[outcome.outcome]
+    if conclusion.verdict.word == "needs_human":
+        state = "needs_human"
+    told = State(
+        case_id=conclusion.case.case_id,
+        state=state,
+        run=run,
+        reason=outcome.reason,
+        verdict=conclusion.verdict.word,
+        verified=len(conclusion.verified),
+        claims=len(conclusion.checked),
+        head=conclusion.told.head,
+    )
+    folder.write("state.json", told)
+    return told
+
+
+async def concluded(folder: Folder, box: SandboxSettings) -> Conclusion:
+    """The conclusion of a case from its folder alone."""
+    case, custody = folder.case(), folder.custody()
+    told = told_by(folder.records())
+    async with open_lab(box, custody, folder.evidence, case.subject) as lab:
+        return await conclude(case, custody, folder.playbook(), told, lab)
+
+
+def write_report(folder: Folder, conclusion: Conclusion) -> None:
+    """Every file of the report."""
+    for name, content in rendered(conclusion).items():
+        target = folder.path / name
+        target.parent.mkdir(exist_ok=True)
+        target.write_bytes(content)
