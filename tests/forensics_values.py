@@ -7,10 +7,14 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from tasks.forensics.claims import Checked, Claim, Polarity, Query, Result
+from tasks.forensics.claims import Affected, Checked, Claim, Polarity, Query, Result, Sentence
+from tasks.forensics.custody import Custody, Exhibit, LeftOut
 from tasks.forensics.deciding import Docket
 from tasks.forensics.intake import Clock, Column, Examined, Intake, Place, Table
+from tasks.forensics.manifest import Case
 from tasks.forensics.playbook import Playbook, load_playbook, query_of, sentence
+from tasks.forensics.reporting.content import Material, Plot, RunFacts
+from tasks.forensics.verdict import verdict_of
 
 SUBJECT = "P-7"
 PERIOD = (datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 6, 1, tzinfo=UTC))
@@ -117,6 +121,12 @@ AGAINST: dict[str, Figures] = FOR | {
     "payment-fraud/unhappy-customers": {"taken_back": 12, "used_before": 12},
 }
 """Figures that speak against each."""
+
+
+def all_of(mechanism: str) -> list[str]:
+    """The tests of a mechanism, and those that every one needs."""
+    found = next(one for one in PLAYBOOK.mechanism if one.id == mechanism)
+    return [*(test.id for test in PLAYBOOK.shared), *(name for name, _, _ in found.tests())]
 
 
 def intake_of(cut: Iterable[str] = (), **changes: Any) -> Intake:
@@ -235,4 +245,68 @@ def docket_of(
         intake=intake or intake_of(),
         subject=SUBJECT,
         period=PERIOD,
+    )
+
+
+def material_of(checked: Iterable[Checked], intake: Intake | None = None) -> Material:
+    """What a report is made of, with an affected record, three plots and a summary."""
+    docket = docket_of(checked, intake)
+    names = [item.claim.id for item in docket.checked if item.is_verified]
+    sql = "SELECT hour, count(*) AS clicks FROM t1 GROUP BY 1 ORDER BY 1"
+    return Material(
+        case=Case(
+            case_id="case-7",
+            title="Review of a partner",
+            question="Do the sales of P-7 come from its own work?",
+            evidence=("evidence",),
+            subject=SUBJECT,
+            period=PERIOD,
+        ),
+        custody=Custody(
+            exhibits=tuple(
+                Exhibit(id=e.id, path=e.path, size=e.size, sha256=e.sha256, modified_ns=0)
+                for e in docket.intake.exhibits
+            ),
+            left_out=(LeftOut(path="link", why="it is a link, not a file"),),
+        ),
+        docket=docket,
+        verdict=verdict_of(docket),
+        affected=(
+            Affected(
+                mechanism="last-click-hijack",
+                citation=Query(id="Q9", sql="SELECT id, amount, time FROM t2", sha256="c" * 64),
+                columns=("id", "amount", "time"),
+                rows=(("s-1", 99.0, "2026-05-18 12:19:01"), ("=s-2", 49.0, None)),
+                count=2,
+                amount="148.0",
+                formula="148.0 = 99.0 + 49.0",
+            ),
+        ),
+        plots=(
+            Plot(
+                title="Clicks by hour",
+                kind="bar",
+                sql=sql,
+                columns=("hour", "clicks"),
+                rows=tuple((f"{hour:02}", (hour * 37) % 23) for hour in range(24)),
+            ),
+            Plot(
+                title="Seconds from click to sign-up",
+                kind="hist",
+                sql="SELECT seconds FROM t1",
+                columns=("seconds",),
+                rows=tuple(((n * n) % 311,) for n in range(120)),
+            ),
+            Plot(
+                title="Clicks a day",
+                kind="line",
+                sql="SELECT day, n FROM t1",
+                columns=("day", "n"),
+                rows=tuple((f"2026-05-{day:02}", day * (31 - day)) for day in range(1, 32)),
+            ),
+        ),
+        summary=(Sentence(text="The clicks came late.", claims=tuple(names[:2])),) if names else (),
+        run=RunFacts(
+            run="r1", head="d" * 64, models=("part-1",), image="sha256:e", version="0.1.0"
+        ),
     )

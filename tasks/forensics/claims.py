@@ -136,3 +136,10 @@ class Affected(Frozen):
     count: int
     amount: str = ""
     formula: str = ""
+
+
+class Sentence(Frozen):
+    """A sentence of the summary with the claims that it puts together."""
+
+    text: str = Field(max_length=1000)
+    claims: tuple[str, ...] = Field(min_length=1)

@@ -154,10 +154,10 @@ def _common(
     ]
     sources = independent(_sources(mechanism, own), docket.intake)
     wanted = docket.playbook.common.exhibits
-    if len(sources) < wanted:
+    unrun = any(item.gap and item.gap.needs == "test" for item in own)
+    if len(sources) < wanted and not unrun:
         why = f"{wanted} independent exhibits are needed, {len(sources)} are behind it"
-        unrun = any(item.gap and item.gap.needs == "test" for item in own)
-        gaps.append(Gap(test=mechanism.id, why=why, needs="test" if unrun else "evidence"))
+        gaps.append(Gap(test=mechanism.id, why=why, needs="evidence"))
     items = [item for one in (*own, *shared) for item in one.claims]
     gaps += [
         Gap(test=mechanism.id, why=f"a role is disputed: {text}", needs="person")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from forensics_values import AGAINST, FOR, PLAYBOOK, docket_of, intake_of, ran, said
+from forensics_values import AGAINST, FOR, PLAYBOOK, all_of, docket_of, intake_of, ran, said
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,10 +21,6 @@ BETWEEN: dict[str, Any] = {name: dict.fromkeys(figures) for name, figures in FOR
 def names_of(mechanism: str, *parts: str) -> list[str]:
     found = next(one for one in PLAYBOOK.mechanism if one.id == mechanism)
     return [name for name, part, _ in found.tests() if part in parts]
-
-
-def all_of(mechanism: str) -> list[str]:
-    return [*SHARED, *names_of(mechanism, "signal", "twin")]
 
 
 def found(names: list[str], figures: dict[str, Any] | None = None) -> list[Checked]:

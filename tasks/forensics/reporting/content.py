@@ -1,0 +1,330 @@
+"""What a report says, as one value: everything that its forms are made of, and report.json itself.
+
+Pure. What is not verified stands in an annex of its own and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from orchestrator.models.llm import Frozen
+from tasks.forensics.claims import Affected, Checked, Lines, Polarity, Result, Sentence
+from tasks.forensics.custody import Custody
+from tasks.forensics.deciding import Docket
+from tasks.forensics.intake import Examined, Intake
+from tasks.forensics.manifest import Case
+from tasks.forensics.verdict import WORDS, Finding, Verdict
+
+SCHEMA = "quaestor.forensics.report/1"
+SHOWN_ROWS = 50
+"""Rows of a citation that a page shows; the query beside it gives all."""
+PlotKind = Literal["bar", "line", "scatter", "hist"]
+
+
+class Plot(Frozen):
+    """A drawing: the rows that its query gave, the first column across, the second up."""
+
+    title: str
+    kind: PlotKind
+    sql: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+
+class RunFacts(Frozen):
+    """What made the claims: the run with its chain's head, models by the provider's own names, and
+    the image that the evidence was examined in."""
+
+    run: str = ""
+    head: str = ""
+    models: tuple[str, ...] = ()
+    image: str = ""
+    version: str = ""
+    outcome: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What a report is made of."""
+
+    case: Case
+    custody: Custody
+    docket: Docket
+    verdict: Verdict
+    affected: tuple[Affected, ...] = ()
+    plots: tuple[Plot, ...] = ()
+    summary: tuple[Sentence, ...] = ()
+    run: RunFacts = field(default_factory=RunFacts)
+
+
+class Cited(Frozen):
+    """A citation with what it was found to hold. `place` is a query's id or EXHIBIT:LINES."""
+
+    place: str
+    sql: str
+    sha256: str
+    exhibits: tuple[str, ...]
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    rows_in_all: int
+    problem: str = ""
+
+
+class Statement(Frozen):
+    """A claim as a report shows it. `also` are claims that say and cite the same."""
+
+    id: str
+    also: tuple[str, ...] = ()
+    by: str
+    text: str
+    kind: str
+    side: Polarity
+    mechanism: str
+    test: str
+    outcome: bool | None
+    state: str
+    why: str
+    is_reviewed: bool
+    refutes: str
+    formulas: tuple[str, ...]
+    depends_on: tuple[str, ...]
+    citations: tuple[Cited, ...]
+
+
+class ShownExhibit(Frozen):
+    """An exhibit as it was received."""
+
+    id: str
+    path: str
+    kind: str
+    size: int
+    sha256: str
+    complete: bool
+    reference: bool
+    clocks: tuple[str, ...]
+    flaws: tuple[str, ...]
+
+
+class LeftOutItem(Frozen):
+    """Something that was there and was not examined."""
+
+    path: str
+    why: str
+
+
+class Counts(Frozen):
+    """Claims that were made and those that hold."""
+
+    made: int
+    verified: int
+    reviewed: int
+
+
+class CaseReport(Frozen):
+    """The report of a case: report.json."""
+
+    schema_name: str = SCHEMA
+    case_id: str
+    title: str
+    question: str
+    subject: str
+    period: tuple[str, str] | None
+    hypotheses: tuple[str, ...]
+    tags: tuple[str, ...]
+    words: str
+    verdict: Verdict
+    summary: tuple[Sentence, ...]
+    claims: tuple[Statement, ...]
+    annex: tuple[Statement, ...]
+    affected: tuple[Affected, ...]
+    plots: tuple[Plot, ...]
+    exhibits: tuple[ShownExhibit, ...]
+    left_out: tuple[LeftOutItem, ...]
+    warnings: tuple[str, ...]
+    injections: tuple[str, ...]
+    would_change: tuple[str, ...]
+    questions: tuple[str, ...]
+    counts: Counts
+    playbook_version: str
+    playbook_sha256: str
+    run: RunFacts
+
+    def side(self, side: Polarity) -> tuple[Statement, ...]:
+        """The verified claims that speak for the allegation, against it, or neither."""
+        return tuple(claim for claim in self.claims if claim.side == side)
+
+
+def report_of(material: Material) -> CaseReport:
+    """The report."""
+    case, docket, verdict = material.case, material.docket, material.verdict
+    shown = [_statement(item, docket) for item in docket.checked]
+    known = {item.id for item in shown if item.state == "verified"}
+    verified = _merged(item for item in shown if item.state == "verified")
+    return CaseReport(
+        case_id=case.case_id,
+        title=case.title,
+        question=case.question,
+        subject=case.subject or "",
+        period=_period(case),
+        hypotheses=case.hypotheses,
+        tags=case.tags,
+        words=WORDS[verdict.word],
+        verdict=verdict,
+        summary=tuple(said for said in material.summary if set(said.claims) <= known),
+        claims=verified,
+        annex=tuple(item for item in shown if item.state != "verified"),
+        affected=material.affected,
+        plots=material.plots,
+        exhibits=tuple(_exhibits(material.custody, docket.intake)),
+        left_out=tuple(
+            LeftOutItem(path=item.path, why=item.why) for item in material.custody.left_out
+        ),
+        warnings=docket.intake.warnings(),
+        injections=tuple(_injections(docket.intake)),
+        would_change=tuple(_would_change(verdict)),
+        questions=tuple(_questions(verdict)),
+        counts=Counts(
+            made=len(shown),
+            verified=len(known),
+            reviewed=len(known & docket.reviewed),
+        ),
+        playbook_version=docket.playbook.version,
+        playbook_sha256=docket.playbook.sha256,
+        run=material.run,
+    )
+
+
+def _period(case: Case) -> tuple[str, str] | None:
+    return (case.period[0].isoformat(), case.period[1].isoformat()) if case.period else None
+
+
+def _statement(item: Checked, docket: Docket) -> Statement:
+    claim = item.claim
+    outcome = _outcome(item, docket)
+    return Statement(
+        id=claim.id,
+        by=claim.by,
+        text=claim.text,
+        kind=claim.kind,
+        side=_side(item, outcome, docket),
+        mechanism=claim.mechanism or _mechanism(claim.test),
+        test=claim.test,
+        outcome=outcome,
+        state=item.state,
+        why=item.why,
+        is_reviewed=claim.id in docket.reviewed,
+        refutes=claim.refutes,
+        formulas=claim.formulas,
+        depends_on=claim.depends_on,
+        citations=tuple(_cited(result) for result in item.results),
+    )
+
+
+def _merged(items: Iterable[Statement]) -> tuple[Statement, ...]:
+    """What says and cites the same as an earlier claim is named beside it."""
+    kept: dict[tuple[str, ...], Statement] = {}
+    for item in items:
+        said = (item.text, *(cited.place for cited in item.citations))
+        first = kept.get(said)
+        if first is None:
+            kept[said] = item
+            continue
+        is_reviewed = first.is_reviewed or item.is_reviewed
+        kept[said] = first.model_copy(
+            update={"also": (*first.also, item.id), "is_reviewed": is_reviewed}
+        )
+    return tuple(kept.values())
+
+
+def _mechanism(test: str) -> str:
+    return test.partition("/")[0] if "/" in test else ""
+
+
+def _outcome(item: Checked, docket: Docket) -> bool | None:
+    """Read again from the figures; what a claim says of itself is not shown."""
+    known = docket.playbook.tests().get(item.claim.test)
+    return known[1].outcome(item.figures()) if known else None
+
+
+def _side(item: Checked, outcome: bool | None, docket: Docket) -> Polarity:
+    """A test of a mechanism takes the side of its outcome; peers and payments take none."""
+    part = docket.playbook.tests().get(item.claim.test, ("", None))[0]
+    if part in ("signal", "twin"):
+        sides: dict[bool | None, Polarity] = {True: "inculpatory", False: "exculpatory"}
+        return sides.get(outcome, "neutral")
+    return "neutral" if part == "shared" else item.claim.polarity
+
+
+def _cited(result: Result) -> Cited:
+    cited = result.citation
+    lines = isinstance(cited, Lines)
+    return Cited(
+        place=f"{cited.exhibit}:{cited.first}-{cited.last}"
+        if isinstance(cited, Lines)
+        else cited.id,
+        sql="" if lines else getattr(cited, "sql", ""),
+        sha256=cited.sha256,
+        exhibits=result.exhibits,
+        columns=result.columns,
+        rows=result.rows[:SHOWN_ROWS],
+        rows_in_all=len(result.rows),
+        problem=result.problem,
+    )
+
+
+def _exhibits(custody: Custody, intake: Intake) -> Iterator[ShownExhibit]:
+    found: dict[str, Examined] = {entry.id: entry for entry in intake.exhibits}
+    for item in custody.exhibits:
+        entry = found.get(item.id)
+        yield ShownExhibit(
+            id=item.id,
+            path=item.path,
+            kind=entry.kind if entry else "not examined",
+            size=item.size,
+            sha256=item.sha256,
+            complete=entry is not None and entry.whole,
+            reference=item.reference,
+            clocks=tuple(_clocks(entry)) if entry else (),
+            flaws=(*entry.flaws, *entry.notes) if entry else (),
+        )
+
+
+def _clocks(entry: Examined) -> Iterator[str]:
+    for table in entry.tables:
+        for column in table.columns:
+            if column.clock is not None:
+                zone = column.clock.zone or "zone unknown"
+                ends = f"{column.first} to {column.last}" if column.first else "no event"
+                yield f"{table.name}.{column.name}: {zone} ({column.clock.found}), {ends}"
+
+
+def _injections(intake: Intake) -> Iterator[str]:
+    for order in intake.orders:
+        yield f"{order.table} line {order.line}, column {order.column}: {order.text}"
+
+
+def _would_change(verdict: Verdict) -> Iterator[str]:
+    """What would make it another verdict: an open gap that closes, a twin that turns out true."""
+    yield from verdict.missing
+    for finding in verdict.findings:
+        if finding.standing == "supported":
+            yield from (f"{twin.id}: another answer to: {twin.asks}" for twin in finding.twins)
+
+
+def _questions(verdict: Verdict) -> Iterator[str]:
+    """What to ask the subject: it has not been heard, and may know of an innocent reason."""
+    for finding in verdict.findings:
+        if finding.standing in ("supported", "open"):
+            yield f"{finding.title}: how do you explain what claims {_listed(finding)} show?"
+            yield from (twin.asks for twin in finding.twins if twin.said != "explains it")
+
+
+def _listed(finding: Finding) -> str:
+    return ", ".join(finding.inculpatory[:6]) or "of this report"
+
+
+def statements(report: CaseReport) -> Sequence[Statement]:
+    """Every claim, those that hold and those that do not."""
+    return (*report.claims, *report.annex)

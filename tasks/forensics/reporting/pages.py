@@ -1,0 +1,75 @@
+"""Writes a report as files: JSON, Markdown, one HTML page that needs nothing else, and tables.
+
+All are made from the same value, and equal values make equal bytes. The page holds no script, and
+its policy lets nothing be loaded.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from orchestrator.canonical import canonical
+from tasks.forensics.reporting import drawing, escaping, tables
+from tasks.forensics.reporting.content import CaseReport
+
+TEMPLATES = Path(__file__).parent / "data"
+POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
+    "form-action 'none'"
+)
+
+
+def rendered(report: CaseReport) -> dict[str, bytes]:
+    """Every file of a report by its name."""
+    events, undated = tables.timeline(report)
+    shown = {
+        "r": report,
+        "policy": POLICY,
+        "plots": [(plot, drawing.drawn(plot)) for plot in report.plots],
+        "timeline": events[:200],
+        "events": len(events),
+        "undated": undated,
+        "width": drawing.WIDTH,
+        "left": drawing.LEFT,
+        "bottom": drawing.BOTTOM,
+    }
+    return {
+        "report.json": report_json(report),
+        "report.md": render("report.md.j2", shown).encode("utf-8"),
+        "report.html": render("report.html.j2", shown).encode("utf-8"),
+        "findings.csv": tables.findings_csv(report),
+        "claims.csv": tables.claims_csv(report),
+        "affected_records.csv": tables.affected_csv(report),
+        "timeline.csv": tables.timeline_csv(report),
+    }
+
+
+def report_json(report: CaseReport) -> bytes:
+    """The report as canonical JSON. Text of evidence stands in it as it is, escaped by JSON."""
+    return f"{canonical(report.model_dump(mode='json'))}\n".encode("utf-8", "backslashreplace")
+
+
+def render(template: str, shown: dict[str, Any]) -> str:
+    """A template with its values; a name that is missing is an error."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=template.endswith(".html.j2"),
+        undefined=StrictUndefined,
+        finalize=escaping.printable,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        plain=escaping.plain,
+        safe_text=escaping.defanged,
+        lines=escaping.several_lines,
+        md=escaping.markdown,
+        number=lambda value: f"{value:,}",
+        short=lambda text: text[:12],
+        script_text=Markup,
+    )
+    return environment.get_template(template).render(shown)

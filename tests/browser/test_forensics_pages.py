@@ -1,0 +1,97 @@
+"""The pages of forensics in a real Chromium: chips open what they cite, filters and order work, and
+hostile text runs nothing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from forensics_values import FOR, all_of, intake_of, material_of, ran, said
+from playwright.async_api import Browser, Page, async_playwright
+
+from agents.web_surfer.browser import find_chromium
+from tasks.forensics.reporting.batch_page import Row, batch_files
+from tasks.forensics.reporting.content import report_of
+from tasks.forensics.reporting.pages import rendered
+
+HOSTILE = (
+    "</script><script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">"
+)
+CASES = 1_000
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        chromium = await playwright.chromium.launch(
+            executable_path=find_chromium(),
+            args=["--no-sandbox"],
+            chromium_sandbox=False,  # the tests may run as root
+        )
+        yield chromium
+        await chromium.close()
+
+
+async def opened(browser: Browser, place: Path, said: list[str]) -> Page:
+    page = await browser.new_page(viewport={"width": 1280, "height": 900})
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: said.append(request.url))
+    await page.goto(place.as_uri())
+    assert said.pop(0) == place.as_uri()
+    return page
+
+
+async def test_a_chip_opens_the_rows_that_it_cites_and_hostile_text_does_nothing(
+    browser: Browser, tmp_path: Path
+) -> None:
+    intake = intake_of()
+    claims = [
+        ran(name, FOR[name], intake, id=f"C3.1.{n}")
+        for n, name in enumerate(all_of("last-click-hijack"), 1)
+    ]
+    made = material_of([*claims, said(1, "", "neutral", id="C4.1.1", text=HOSTILE)], intake)
+    place = tmp_path / "report.html"
+    place.write_bytes(rendered(report_of(made))["report.html"])
+    heard: list[str] = []
+    page = await opened(browser, place, heard)
+    cited = page.locator('[id="claim-C3.1.3"] table')
+    assert not await cited.is_visible()
+    await page.locator("a.chip", has_text="C3.1.3").first.click()
+    assert await cited.is_visible()
+    assert "subject_quick" in await cited.inner_text()
+    assert HOSTILE[:20] in await page.locator("body").inner_text()
+    assert await page.title() == "case-7: report"
+    assert heard == []
+
+
+async def test_a_thousand_cases_are_filtered_and_ordered(browser: Browser, tmp_path: Path) -> None:
+    words = ("inconclusive", "not_supported", "allegation_supported", "needs_human")
+    rows = [
+        Row(
+            case_id=f"case-{n:04}",
+            title=HOSTILE if n == 7 else "",
+            state="done",
+            verdict=words[n % 4],
+            mechanisms=("cookie-stuffing",) if n % 5 == 0 else (),
+            tokens=(n * 7919) % 1_000_003,
+        )
+        for n in range(CASES)
+    ]
+    place = tmp_path / "index.html"
+    place.write_bytes(batch_files("a batch", rows, ())["index.html"])
+    heard: list[str] = []
+    page = await opened(browser, place, heard)
+    assert await page.locator("#shown").inner_text() == "1000 of 1000 cases"
+    await page.locator("[data-filter=verdict]").select_option("allegation_supported")
+    await page.locator("[data-filter=mechanism]").select_option("cookie-stuffing")
+    wanted = [r for r in rows if r.verdict == "allegation_supported" and r.mechanisms]
+    assert await page.locator("#shown").inner_text() == f"{len(wanted)} of 1000 cases"
+    await page.locator("th button", has_text="tokens").click()
+    first = await page.locator("#cases tbody tr:visible td:first-child").first.inner_text()
+    assert first.startswith(min(wanted, key=lambda row: row.tokens).case_id)
+    await page.locator("#words").fill("case-0010")
+    assert await page.locator("#cases tbody tr:visible").count() == 1
+    assert await page.title() == "a batch: cases"
+    assert heard == []
