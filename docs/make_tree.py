@@ -23,7 +23,7 @@ FOLDERS = {
     "tasks/forensics/reporting/data": "the templates of reports and of a batch's page",
     "tasks/demo/material": "the demo's spreadsheet, PDF, web site and question",
 }
-KINDS = {".py", ".js", ".txt"}
+KINDS = {".py", ".js", ".txt", ".toml"}
 WIDTH = 28
 
 

@@ -5,6 +5,7 @@ Plain code, no model. Looking up happens in a lab; what follows from it is pure.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -16,6 +17,7 @@ from tasks.forensics.intake import Intake
 from tasks.forensics.lab import Lab
 from tasks.forensics.rules import computed, numbers_in
 
+PLACE = re.compile(r"\b[Ll]ines? (\d+)(?:(?: to |-)(\d+))?\b")
 UNITS = frozenset(map(Decimal, ("1", "7", "24", "60", "100", "1000", "3600", "86400")))
 
 
@@ -127,7 +129,8 @@ def _atoms_hold(claim: Claim, results: Sequence[Result]) -> tuple[State, str]:
         return "unsupported", problem
     if claim.kind == "inference" and not results:
         return "verified", ""
-    missing = [atom for atom in atoms_of(claim.text) if not support.holds(atom)]
+    said_of = _without_places(claim.text, results)
+    missing = [atom for atom in atoms_of(said_of) if not support.holds(atom)]
     if not missing:
         return "verified", ""
     # A figure beside figures that are there is a wrong one; anything else was never shown.
@@ -136,17 +139,29 @@ def _atoms_hold(claim: Claim, results: Sequence[Result]) -> tuple[State, str]:
     return ("mismatch" if wrong else "unsupported"), f"{said} is not in what it cites"
 
 
+def _without_places(text: str, results: Sequence[Result]) -> str:
+    """A sentence without the numbers of lines that it cites."""
+    cited = [r.citation for r in results if isinstance(r.citation, Lines)]
+    numbers = {str(n) for lines in cited for n in (lines.first, lines.last)}
+
+    def left(found: re.Match[str]) -> str:
+        return "" if {found[1], found[2] or found[1]} <= numbers else found[0]
+
+    return PLACE.sub(left, text)
+
+
 def support_of(results: Sequence[Result]) -> Support:
     """Everything that the results hold."""
     support = Support()
     for result in results:
-        support.add_cells(result.rows, without=result.labels)
+        # The number of a line is where a text stands, not a figure in it.
+        lines = isinstance(result.citation, Lines)
+        rows = [row[1:] for row in result.rows] if lines else result.rows
+        support.add_cells(rows, without=result.labels)
         for exhibit in result.exhibits:
             support.add_text(exhibit)
         for constant in result.asked:
             support.add_text(constant)
-        if not isinstance(result.citation, Lines):
-            support.add_number(Decimal(len(result.rows)))
     return support
 
 
