@@ -16,7 +16,8 @@ PAGE = Path(__file__).parent / "cli.md"
 COMMANDS = (
     "run", "resume", "replay", "plan", "runs", "show", "why", "watch", "tell", "inbox", "answer",
     "pause", "cancel", "batch run", "batch status", "batch list", "batch resume", "batch retry",
-    "batch cancel", "batch results", "bench run", "bench resume", "bench score", "bench add",
+    "batch cancel", "batch results", "bench run", "bench resume",
+    "bench score", "bench add", "bench export",
     "bench check", "bench report", "bench compare", "bench estimate", "bench gate",
     "forensics init", "forensics check", "forensics run", "forensics status", "forensics report",
     "forensics verify", "forensics bundle",

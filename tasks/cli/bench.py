@@ -9,7 +9,7 @@ import typer
 
 from tasks.cli import bench_options as bo
 from tasks.cli import options as opt
-from tasks.cli.bench_runs import add, estimate, gate, resume, run
+from tasks.cli.bench_runs import add, estimate, export, gate, resume, run
 from tasks.cli.command import group, streams_of
 from tasks.cli.given import Where
 
@@ -17,7 +17,7 @@ from tasks.cli.given import Where
 def add_to(app: typer.Typer) -> None:
     """Add this family's commands."""
     about = "Benchmarks: run suites, score, report, compare."
-    functions = (run, resume, score, check, report, compare, estimate, gate, add)
+    functions = (run, resume, score, check, report, compare, estimate, gate, add, export)
     group(app, "bench", about, *functions)
 
 

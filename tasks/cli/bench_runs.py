@@ -259,3 +259,26 @@ def add(
     from tasks.cli.judging import add_case
 
     return add_case(run, suite, (scorer, gold), home, streams_of(context))
+
+
+def export(
+    context: typer.Context,
+    run: bo.BenchRun = "last",
+    inspect: Annotated[
+        Path | None,
+        typer.Option("--inspect", metavar="DIR", help="Write logs for Inspect there, with gold."),
+    ] = None,
+    sandbox: opt.Sandbox = None,
+    trust_project: opt.TrustProject = False,
+    home: opt.Home = None,
+    config: opt.Config = None,
+) -> int:
+    """Write a run as logs that Inspect's viewer opens and `inspect score` scores again."""
+    from orchestrator.errors import UsageError
+    from tasks.cli.bench_scoring import export_logs
+
+    if inspect is None:
+        raise UsageError("say in which form", fix="--inspect DIR")
+    flags = opt.flags_given({"sandbox.launcher": sandbox}, None)
+    where = Where(home, config, trust_project)
+    return export_logs(run, inspect, (flags, where), streams_of(context))

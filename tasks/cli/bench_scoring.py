@@ -19,6 +19,7 @@ from tasks.batch.preparing import settings_of
 from tasks.batch.results import result_of, write_results
 from tasks.batch.store import Store
 from tasks.benchmark.cases import Suite
+from tasks.benchmark.inspect_log import write_logs
 from tasks.benchmark.manifest import Manifest
 from tasks.benchmark.measures import Summary, summarize
 from tasks.benchmark.order import Order, Place, find_place, narrowed
@@ -33,7 +34,7 @@ from tasks.benchmark.suites.loading import load_suite, wanted_from
 from tasks.benchmark.verdicts import Judges, scored_rows
 from tasks.cli.benching import BoxSettings, open_box
 from tasks.cli.exits import ANSWERED, PARTIAL
-from tasks.cli.opening import home_of, load_settings
+from tasks.cli.opening import home_of, load_settings, open_journal
 from tasks.cli.scoring import no_pictures
 from tasks.cli.streams import Streams, clean
 from tasks.configuration import journal_url
@@ -156,6 +157,26 @@ def score_units(
     written = write_report(results, place.folder)
     summaries = tuple(summarize(results, system) for system in manifest.systems)
     return Scored(place, results, summaries, written, _submission(place, suite, results))
+
+
+def export_logs(prefix: str, out: Path, settings: BoxSettings, streams: Streams) -> int:
+    """Write a run as logs that Inspect reads, with the tasks and gold of its suite."""
+    home = home_of(settings[1].home, os.environ)
+    place = find_place(home, prefix)
+    order, results = place.order(), read_results(place.folder)
+    wanted = wanted_from(order.suite, order.split, order.levels)
+    whole = asyncio.run(load_suite(wanted, lambda: open_box(settings)))
+    suite = narrowed(whole, order)
+    if suite.sha256 != results.manifest.suite_sha256:
+        raise UsageError(
+            f"{wanted.place} has changed since run {place.run} began", fix="put the old suite back"
+        )
+    cases = {case.id: case for case in suite.cases}
+    with open_journal(settings[1].home, os.environ) as journal:
+        files = write_logs(results, cases, journal.read, out)
+    for file in files:
+        streams.out.line(str(file))
+    return ANSWERED
 
 
 def ending_lines(scored: Scored) -> Iterator[str]:

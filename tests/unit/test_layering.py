@@ -117,6 +117,13 @@ def test_a_heavy_library_is_imported_in_one_module_and_only_when_needed(
     assert [item.module for item in found if not item.lazy and not item.for_types] == []
 
 
+def test_inspect_is_imported_only_by_the_module_that_inspect_imports() -> None:
+    places = {item.place for item in every_import() if item.top == "inspect_ai"}
+    assert places == {"tasks/benchmark/inspect_solver.py"}
+    module = "tasks.benchmark.inspect_solver"
+    assert [item.place for item in every_import() if item.module.startswith(module)] == []
+
+
 def test_markitdown_is_imported_only_inside_the_sandbox_image() -> None:
     places = {item.place for item in every_import() if item.top == "markitdown"}
     assert all(place.startswith("sandbox/image/") for place in places)
