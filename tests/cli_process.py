@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import forked_command
 from harness import assign, finish
 
 from orchestrator.models.llm import Completion, Request, ToolCall
@@ -100,16 +101,7 @@ class Cli:
 
     def __call__(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
-        return subprocess.run(
-            [*COMMAND, *arguments],
-            cwd=self.project,
-            env=self.environment(),
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=LONG_S,
-            check=False,
-        )
+        return forked_command.run(arguments, self.environment(), self.project, stdin, LONG_S)
 
     def work(self, *arguments: str, task: str = "Capital?") -> subprocess.CompletedProcess[str]:
         """`quaestor run TASK` with the usual flags."""
