@@ -182,7 +182,11 @@ def _sources(mechanism: Mechanism, own: Sequence[Decided]) -> set[str]:
 def _sides(
     mechanism: Mechanism, own: Sequence[Decided], docket: Docket
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What speaks for the mechanism and what against it, by claims."""
+    """What speaks for the mechanism and what against it, by claims. Innocent explanations of what
+    was not seen speak for nobody."""
+    twins = {f"{mechanism.id}/{test.id}" for test in mechanism.twin}
+    if not any(one.outcome for one in own if one.test not in twins):
+        own = [one for one in own if one.test not in twins]
     tested = {
         side: [i for one in own if one.outcome is side for i in one.claims]
         for side in (True, False)

@@ -119,6 +119,14 @@ def test_what_the_skeptic_repeats_is_shown_once_with_both_ids() -> None:
     assert 'id="claim-C9"' in rendered(made)["report.html"].decode()
 
 
+def test_innocent_explanations_of_what_was_not_seen_speak_for_nobody() -> None:
+    names = ["self-referral/same-device-or-address", "self-referral/family-network"]
+    made = report(ran(names[0], AGAINST[names[0]], INTAKE), ran(names[1], FOR[names[1]], INTAKE))
+    assert f"C-{names[1]}" in {c.id for c in made.side("neutral")}
+    finding = next(f for f in made.verdict.findings if f.mechanism == "self-referral")
+    assert (finding.inculpatory, finding.exculpatory) == ((), (f"C-{names[0]}",))
+
+
 def test_a_claim_cannot_choose_its_side_when_a_test_decides_it() -> None:
     name = "click-flooding/volume"
     made = report(ran(name, AGAINST[name], INTAKE, polarity="inculpatory", outcome=True))

@@ -5,7 +5,7 @@ Pure. What is not verified stands in an annex of its own and nowhere else.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -20,6 +20,7 @@ from tasks.forensics.verdict import WORDS, Finding, Verdict
 SCHEMA = "quaestor.forensics.report/1"
 SHOWN_ROWS = 50
 """Rows of a citation that a page shows; the query beside it gives all."""
+SEEN = ("supported", "open", "explained")
 PlotKind = Literal["bar", "line", "scatter", "hist"]
 
 
@@ -35,7 +36,7 @@ class Plot(Frozen):
 
 class RunFacts(Frozen):
     """What made the claims: the run with its chain's head, models by the provider's own names, and
-    the image that the evidence was examined in."""
+    the image that the evidence was examined in; how the run ended."""
 
     run: str = ""
     head: str = ""
@@ -159,7 +160,8 @@ class CaseReport(Frozen):
 def report_of(material: Material) -> CaseReport:
     """The report."""
     case, docket, verdict = material.case, material.docket, material.verdict
-    shown = [_statement(item, docket) for item in docket.checked]
+    seen = {f.mechanism for f in verdict.findings if f.standing in SEEN}
+    shown = [_statement(item, docket, seen) for item in docket.checked]
     known = {item.id for item in shown if item.state == "verified"}
     verified = _merged(item for item in shown if item.state == "verified")
     return CaseReport(
@@ -200,7 +202,7 @@ def _period(case: Case) -> tuple[str, str] | None:
     return (case.period[0].isoformat(), case.period[1].isoformat()) if case.period else None
 
 
-def _statement(item: Checked, docket: Docket) -> Statement:
+def _statement(item: Checked, docket: Docket, seen: Collection[str]) -> Statement:
     claim = item.claim
     outcome = _outcome(item, docket)
     return Statement(
@@ -208,7 +210,7 @@ def _statement(item: Checked, docket: Docket) -> Statement:
         by=claim.by,
         text=claim.text,
         kind=claim.kind,
-        side=_side(item, outcome, docket),
+        side=_side(item, outcome, docket, seen),
         mechanism=claim.mechanism or _mechanism(claim.test),
         test=claim.test,
         outcome=outcome,
@@ -248,13 +250,17 @@ def _outcome(item: Checked, docket: Docket) -> bool | None:
     return known[1].outcome(item.figures()) if known else None
 
 
-def _side(item: Checked, outcome: bool | None, docket: Docket) -> Polarity:
-    """A test of a mechanism takes the side of its outcome; peers and payments take none."""
-    part = docket.playbook.tests().get(item.claim.test, ("", None))[0]
-    if part in ("signal", "twin"):
+def _side(item: Checked, outcome: bool | None, docket: Docket, seen: Collection[str]) -> Polarity:
+    """A test takes the side of its outcome. Peers and payments take none, nor do innocent
+    explanations of what was not seen."""
+    claim = item.claim
+    part = docket.playbook.tests().get(claim.test, ("", None))[0]
+    if part == "shared" or (part == "twin" and _mechanism(claim.test) not in seen):
+        return "neutral"
+    if part:
         sides: dict[bool | None, Polarity] = {True: "inculpatory", False: "exculpatory"}
         return sides.get(outcome, "neutral")
-    return "neutral" if part == "shared" else item.claim.polarity
+    return "exculpatory" if claim.refutes and claim.polarity == "neutral" else claim.polarity
 
 
 def _cited(result: Result) -> Cited:
