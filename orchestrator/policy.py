@@ -21,6 +21,9 @@ WINDOW = 8
 equal result, 0 false alarms of 9)."""
 STALL_MEMORY = 3
 """An answer within so many rounds of a stall is asked about once more."""
+STALLS_PER_ROUND = 2
+"""Assignments of one reply fail together where the lead has erred once; that alone is no reason to
+throw the plan away before the lead has seen it."""
 STEPS_PER_REPORT = 2
 """One report may settle two steps of a plan; more are asked about."""
 MATERIAL = re.compile(r"https?://[^\s)>\]\"'`]+|(?<![\w/.])[\w./-]*\w\.[A-Za-z]{2,4}\b(?![\w/(])")
@@ -128,7 +131,7 @@ def is_without(state: State, part: Switch) -> bool:
 
 def stalls(state: State) -> int:
     """The stall count: +1 for a bad verdict, an empty or failed report and each repeat; -1 for
-    a good verdict; zero after a replan."""
+    a good verdict; zero after a replan. The reports of one round add two at most."""
     count = 0
     for _turn, points in _stall_points(state):
         count = max(0, count + points)
@@ -319,13 +322,15 @@ def _stall_points(state: State) -> Iterator[tuple[Turn, int]]:
     since_replan: list[tuple[Turn, int]] = []
     for number, turn in enumerate(state.turns, start=1):
         since_replan.append((turn, _verdict_points(turn)))
+        total = 0
         for work, report in turn.ordered_reports():
             points = int(report.status in ("failed", "blocked") or not report.summary.strip())
             repeated = _repeats(window, report.trace)
             said = f"{work.agent} {_plain(report.summary)}"
             points += int(repeated or (said in summaries and bool(report.summary.strip())))
             summaries.add(said)
-            since_replan.append((turn, points))
+            total += points
+        since_replan.append((turn, min(total, STALLS_PER_ROUND)))
         if number in replanned:
             since_replan, window, summaries = [], [], set()
     yield from since_replan

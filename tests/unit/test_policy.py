@@ -178,6 +178,16 @@ def test_the_stall_rule(rounds: list[tuple[str, Report]], count: int) -> None:
     assert stalls(played(*rounds).state) == count
 
 
+def test_many_failed_reports_of_one_round_are_not_yet_a_new_plan() -> None:
+    game = Game(Limits(stalls=3))
+    work = [{"id": f"a{n}", "agent": "Echo", "instruction": f"look {n}"} for n in range(5)]
+    game.round(assign(*work), *(Report(status="failed", summary=f"no {n}") for n in range(5)))
+    assert stalls(game.state) == 2
+    assert game.move == Consult("round")
+    game.consult(BAD)
+    assert isinstance(game.move, Replan)
+
+
 def test_an_unusable_reply_is_a_stall() -> None:
     game = Game()
     game.consult("no idea")
