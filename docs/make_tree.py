@@ -18,7 +18,6 @@ FOLDERS = {
     "agents/prompts": "what each agent is told",
     "tasks/benchmark/data": "published scores, and the templates of reports",
     "tasks/benchmark/prompts": "the words around the questions of each suite",
-    "tasks/forensics/data": "the templates of a case's report",
     "tasks/forensics/prompts": "what the agents of a case are told",
     "tasks/forensics/reporting/data": "the templates of reports and of a batch's page",
     "tasks/demo/material": "the demo's spreadsheet, PDF, web site and question",

@@ -74,6 +74,21 @@ FOR: dict[str, Figures] = {
         "peer_back": 5,
     },
     "payment-fraud/unhappy-customers": {"taken_back": 12, "used_before": 0},
+    "coupon-abuse/without-click": {
+        "subject_n": 20,
+        "subject_no_click": 18,
+        "peer_n": 100,
+        "peer_no_click": 2,
+    },
+    "coupon-abuse/approved-coupon-partner": {"subject_n": 20, "of_coupon_partner": 0},
+    "coupon-abuse/real-subscribers": {"coded_n": 18, "came_before": 0},
+    "ring/shared-with-other-partners": {
+        "subject_n": 20,
+        "subject_shared": 8,
+        "peer_n": 100,
+        "peer_shared": 1,
+    },
+    "ring/agency": {"devices": 3, "used_by_others": 0},
 }
 """Figures that speak for each mechanism."""
 AGAINST: dict[str, Figures] = FOR | {
@@ -119,6 +134,21 @@ AGAINST: dict[str, Figures] = FOR | {
     "fake-signups/company-network": {"subject_n": 20, "devices": 20},
     "payment-fraud/taken-back": {"subject_n": 20, "subject_back": 0, "peer_n": 100, "peer_back": 5},
     "payment-fraud/unhappy-customers": {"taken_back": 12, "used_before": 12},
+    "coupon-abuse/without-click": {
+        "subject_n": 20,
+        "subject_no_click": 0,
+        "peer_n": 100,
+        "peer_no_click": 2,
+    },
+    "coupon-abuse/approved-coupon-partner": {"subject_n": 20, "of_coupon_partner": 20},
+    "coupon-abuse/real-subscribers": {"coded_n": 18, "came_before": 18},
+    "ring/shared-with-other-partners": {
+        "subject_n": 20,
+        "subject_shared": 0,
+        "peer_n": 100,
+        "peer_shared": 1,
+    },
+    "ring/agency": {"devices": 3, "used_by_others": 2},
 }
 """Figures that speak against each."""
 

@@ -10,24 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import Field
-
 from orchestrator.agent import Json, Observation, Source
 from orchestrator.errors import ToolFailed
 from orchestrator.models.llm import Frozen
-from tasks.forensics.claims import CLAIM, REVIEWED, ROLES, SUMMARY, Claim, Query
+from tasks.forensics.claims import CLAIM, REVIEWED, ROLES, SUMMARY, Claim, Query, Sentence
 from tasks.forensics.intake import Intake
 from tasks.forensics.manifest import Case
 from tasks.forensics.playbook import Playbook
 
 PLOT = "forensics.plot/1"
-
-
-class Sentence(Frozen):
-    """A sentence of the summary with the claims that it puts together."""
-
-    text: str = Field(max_length=1000)
-    claims: tuple[str, ...] = Field(min_length=1)
 
 
 class Noted(Frozen):

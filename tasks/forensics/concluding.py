@@ -1,5 +1,5 @@
 """Concludes a case: reads the claims out of the run, checks all of them in a fresh lab, computes
-the verdict, and looks up which records are affected.
+the verdict, and looks up which records are affected and what marks its subject.
 
 Whoever has the journal and the evidence gets the same conclusion; nothing else goes into it.
 """
@@ -8,24 +8,39 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from typing import Any
 
 from orchestrator import events as ev
 from orchestrator.errors import ToolFailed
 from orchestrator.journal import Record
-from tasks.forensics.board import PLOT, Sentence, order_of
+from tasks.forensics.atoms import Support
+from tasks.forensics.board import PLOT, order_of
 from tasks.forensics.checking_claims import check_claims
-from tasks.forensics.claims import CLAIM, REVIEWED, ROLES, SUMMARY, Affected, Checked, Claim, Query
+from tasks.forensics.claims import (
+    CLAIM,
+    REVIEWED,
+    ROLES,
+    SUMMARY,
+    Affected,
+    Checked,
+    Claim,
+    Query,
+    Sentence,
+)
 from tasks.forensics.custody import Custody
 from tasks.forensics.deciding import Docket
-from tasks.forensics.intake import Intake
 from tasks.forensics.lab import Lab
 from tasks.forensics.manifest import Case
 from tasks.forensics.playbook import Mechanism, Playbook, query_of
-from tasks.forensics.verdict import Verdict, verdict_of
+from tasks.forensics.reporting.content import CaseReport, Material, Plot, RunFacts, report_of
+from tasks.forensics.reporting.overlaps import CaseMarks, Mark, mark_queries
+from tasks.forensics.team import unsaid
+from tasks.forensics.verdict import verdict_of
 
 PLOTS = 12
 REFUSED = "a model refused to work on the case"
+SHOWN = frozenset({"supported", "open"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,75 +55,42 @@ class Told:
     plots: tuple[dict[str, Any], ...]
     summary: tuple[Sentence, ...]
     outcome: ev.Outcome | None
-    models: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Plot:
-    """A picture with the query beneath it."""
-
-    title: str
-    sql: str
-    png: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
-    """Everything that a report is made of."""
+    """The material of a report, and what marks the subject for a comparison with other cases."""
 
-    case: Case
-    custody: Custody
-    intake: Intake
-    playbook: Playbook
-    told: Told
-    checked: tuple[Checked, ...]
-    verdict: Verdict
-    affected: tuple[Affected, ...]
-    plots: tuple[Plot, ...]
-    image: str
+    material: Material
+    marks: CaseMarks
 
-    @property
-    def verified(self) -> tuple[Checked, ...]:
-        """The claims that may stand in the report."""
-        return tuple(item for item in self.checked if item.is_verified)
+    def report(self) -> CaseReport:
+        """The report as a value."""
+        return report_of(self.material)
 
 
 def told_by(records: Sequence[Record]) -> Told:
     """What the records of a run say."""
-    claims: dict[str, Claim] = {}
-    reviewed: set[str] = set()
-    roles: dict[str, dict[str, str]] = {}
-    plots: list[dict[str, Any]] = []
-    summary: tuple[Sentence, ...] = ()
+    found: dict[str, list[Any]] = {name: [] for name in (CLAIM, REVIEWED, ROLES, PLOT, SUMMARY)}
     outcome: ev.Outcome | None = None
     for record in records:
         if record.kind == "RunEnded" and record.body is not None:
             outcome = ev.Outcome.model_validate(record.body["outcome"])
-        if record.kind != "Recorded" or record.body is None:
-            continue
-        body = record.body["body"]
-        match record.body["schema_name"]:
-            case name if name == CLAIM:
-                claim = Claim.model_validate(body["claim"])
-                claims[claim.id] = claim
-            case name if name == REVIEWED:
-                reviewed |= set(body["claims"])
-            case name if name == ROLES:
-                roles[body["by"]] = body["roles"]
-            case name if name == PLOT:
-                plots.append(body)
-            case name if name == SUMMARY:
-                summary = tuple(Sentence.model_validate(item) for item in body["sentences"])
+        if record.kind == "Recorded" and record.body is not None:
+            found.setdefault(record.body["schema_name"], []).append(record.body["body"])
+    claims = {body["claim"]["id"]: Claim.model_validate(body["claim"]) for body in found[CLAIM]}
+    reviewed = {name for body in found[REVIEWED] for name in body["claims"]}
+    roles = {body["by"]: body["roles"] for body in found[ROLES]}
+    summary = found[SUMMARY][-1]["sentences"] if found[SUMMARY] else ()
     return Told(
         run=records[0].run if records else "",
         head=records[-1].hash if records else "",
         claims=tuple(sorted(claims.values(), key=lambda claim: order_of(claim.id))),
         reviewed=tuple(sorted(reviewed, key=order_of)),
         roles=roles.get("Examiner", {}),
-        plots=tuple(plots[:PLOTS]),
-        summary=summary,
+        plots=tuple(found[PLOT][:PLOTS]),
+        summary=tuple(Sentence.model_validate(item) for item in summary),
         outcome=outcome,
-        models=outcome.models if outcome else (),
     )
 
 
@@ -126,24 +108,30 @@ async def conclude(
         period=case.period,
     )
     verdict = verdict_of(docket, _stopped(told))
-    shown = {f.mechanism for f in verdict.findings if f.standing in ("supported", "open")}
-    affected = [
-        found
-        for mechanism in playbook.mechanism
-        if mechanism.id in shown and (found := await _affected(mechanism, case, told, lab))
-    ]
-    plots = [drawn for plot in told.plots if (drawn := await _plot(plot, lab))]
-    return Conclusion(
+    shown = {f.mechanism for f in verdict.findings if f.standing in SHOWN}
+    mechanisms = [one for one in playbook.mechanism if one.id in shown and one.affected]
+    material = Material(
         case=case,
         custody=custody,
-        intake=lab.intake,
-        playbook=playbook,
-        told=told,
-        checked=checked,
+        docket=docket,
         verdict=verdict,
-        affected=tuple(affected),
-        plots=tuple(plots),
+        affected=await _affected(mechanisms, case, told, lab),
+        plots=await _plots(told, lab),
+        summary=tuple(said for said in told.summary if _holds(said, checked)),
+        run=_facts(told, lab),
+    )
+    return Conclusion(material, await _marks(case, playbook, told, lab))
+
+
+def _facts(told: Told, lab: Lab) -> RunFacts:
+    outcome = told.outcome
+    return RunFacts(
+        run=told.run,
+        head=told.head,
+        models=outcome.models if outcome else (),
         image=lab.image,
+        version=metadata.version("quaestor"),
+        outcome=outcome.outcome if outcome else "unfinished",
     )
 
 
@@ -156,41 +144,76 @@ def _stopped(told: Told) -> str:
     return REFUSED if outcome.fault == "content_filter" else ""
 
 
-async def _affected(mechanism: Mechanism, case: Case, told: Told, lab: Lab) -> Affected | None:
-    if not mechanism.affected:
-        return None
-    try:
-        sql = query_of(
-            mechanism.affected,
-            mechanism.affected_needs,
-            told.roles,
-            case.subject or "",
-            case.period,
-        )
-        found = await lab.ask({"op": "sql", "query": sql})
-    except ToolFailed:
-        return None
+def _holds(sentence: Sentence, checked: Sequence[Checked]) -> bool:
+    """Whether a sentence's claims all hold, and say what it says."""
+    verified = {item.claim.id: item.claim for item in checked if item.is_verified}
+    support = Support()
+    for name in sentence.claims:
+        if name not in verified:
+            return False
+        support.add_text(verified[name].text)
+        support.add_text(name)
+    return not unsaid(sentence.text, support)
+
+
+async def _affected(
+    mechanisms: Sequence[Mechanism], case: Case, told: Told, lab: Lab
+) -> tuple[Affected, ...]:
+    queries: dict[str, str] = {}
+    for one in mechanisms:
+        try:
+            queries[one.id] = query_of(
+                one.affected, one.affected_needs, told.roles, case.subject or "", case.period
+            )
+        except ToolFailed:
+            continue  # a role that nobody plays: the finding names what is missing
+    answers = await lab.ask_all(list(queries.values()))
+    return tuple(
+        _touched(name, queries[name], answer)
+        for name, answer in zip(queries, answers, strict=True)
+        if not isinstance(answer, str)
+    )
+
+
+def _touched(mechanism: str, sql: str, found: dict[str, Any]) -> Affected:
     amounts = [row[-1] for row in found["rows"] if isinstance(row[-1], (int, float))]
-    total = f"{round(sum(amounts), 6):g}" if amounts else ""
     formula = f"sum of {found['columns'][-1]} over {len(amounts)} records" if amounts else ""
     return Affected(
-        mechanism=mechanism.id,
-        citation=Query(id=f"affected-{mechanism.id}", sql=sql, sha256=found["sha256"]),
+        mechanism=mechanism,
+        citation=Query(id=f"affected-{mechanism}", sql=sql, sha256=found["sha256"]),
         columns=tuple(found["columns"]),
         rows=tuple(tuple(row) for row in found["rows"]),
         count=len(found["rows"]),
-        amount=total,
+        amount=f"{sum(amounts):.10g}" if amounts else "",
         formula=formula,
     )
 
 
-async def _plot(plot: dict[str, Any], lab: Lab) -> Plot | None:
-    """Drawn again; left out when its query gives something else by now."""
-    request = {name: plot[name] for name in ("query", "kind", "title")}
-    try:
-        found = await lab.ask({"op": "plot", **request})
-    except ToolFailed:
-        return None
-    if found["sha256"] != plot["sha256"]:
-        return None
-    return Plot(str(plot["title"]), str(plot["query"]), await lab.picture(found["file"]))
+async def _plots(told: Told, lab: Lab) -> tuple[Plot, ...]:
+    """Those whose query still gives what was drawn."""
+    answers = await lab.ask_all([str(plot["query"]) for plot in told.plots])
+    return tuple(
+        Plot(
+            title=plot["title"],
+            kind=plot["kind"],
+            sql=plot["query"],
+            columns=tuple(found["columns"]),
+            rows=tuple(tuple(row) for row in found["rows"]),
+        )
+        for plot, found in zip(told.plots, answers, strict=True)
+        if not isinstance(found, str) and found["sha256"] == plot["sha256"]
+    )
+
+
+async def _marks(case: Case, playbook: Playbook, told: Told, lab: Lab) -> CaseMarks:
+    """Devices, cards, paid accounts and addresses of the subject."""
+    subject = case.subject or ""
+    queries = mark_queries(playbook, told.roles, subject, case.period) if subject else {}
+    answers = await lab.ask_all(list(queries.values()))
+    marks = [
+        Mark.model_validate({"kind": role.partition(".")[2], "role": role, "value": str(row[0])})
+        for role, found in zip(queries, answers, strict=True)
+        if not isinstance(found, str)
+        for row in found["rows"]
+    ]
+    return CaseMarks(case_id=case.case_id, subject=subject, marks=tuple(marks))

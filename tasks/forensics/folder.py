@@ -1,8 +1,8 @@
 """The folder of a case: what lies where, and the export of its run that verifies offline.
 
     manifest.json  custody.json  intake.json  playbook.toml  evidence/  journal.jsonl  blobs/
-    report.md  report.html  report.json  findings.csv  affected_records.csv  timeline.csv  plots/
-    state.json
+    report.md  report.html  report.json  findings.csv  claims.csv  affected_records.csv
+    timeline.csv  marks.json  state.json
 
 Everything but `state.json` is part of a bundle.
 """
@@ -26,6 +26,8 @@ from tasks.forensics.custody import Custody
 from tasks.forensics.intake import Intake
 from tasks.forensics.manifest import Case
 from tasks.forensics.playbook import Playbook, load_playbook
+from tasks.forensics.reporting.batch_page import write_files
+from tasks.forensics.reporting.overlaps import CaseMarks
 from tasks.storage import named_blobs
 
 CaseState = Literal["begun", "running", "done", "partial", "failed", "needs_human"]
@@ -44,6 +46,14 @@ class State(Frozen):
     verified: int = 0
     claims: int = 0
     head: str = ""
+    usd_micros: int | None = None
+    tokens: int = 0
+    seconds: float = 0.0
+
+
+def json_of(value: BaseModel) -> bytes:
+    """A value as its file in the folder."""
+    return f"{canonical(value.model_dump(mode='json'))}\n".encode("utf-8", "backslashreplace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +79,10 @@ class Folder:
         """What plain code found."""
         return self._read("intake.json", Intake)
 
+    def marks(self) -> CaseMarks:
+        """What marks the subject of the case."""
+        return self._read("marks.json", CaseMarks)
+
     def playbook(self) -> Playbook:
         """The playbook that the case was worked on with."""
         return load_playbook(self.path / "playbook.toml")
@@ -78,9 +92,8 @@ class Folder:
         return self._read("state.json", State) if (self.path / "state.json").exists() else None
 
     def write(self, name: str, value: BaseModel) -> None:
-        """Write a value as canonical JSON."""
-        text = canonical(value.model_dump(mode="json")) + "\n"
-        (self.path / name).write_text(text, encoding="utf-8")
+        """Write a value as canonical JSON, whole or not at all."""
+        write_files({name: json_of(value)}, self.path)
 
     def write_journal(self, records: Sequence[Record], blobs: Blobs) -> None:
         """Write a run with the bytes that it names."""

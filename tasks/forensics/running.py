@@ -30,14 +30,16 @@ from orchestrator.settings import Settings
 from sandbox.base import SandboxSettings
 from tasks.api import Quaestor
 from tasks.forensics.batch_file import Batch
+from tasks.forensics.batch_results import write_batch_page
 from tasks.forensics.board import Board
 from tasks.forensics.concluding import Conclusion, conclude, told_by
 from tasks.forensics.custody import Custody, changed_since, take
-from tasks.forensics.folder import CaseState, Folder, State
+from tasks.forensics.folder import CaseState, Folder, State, json_of
 from tasks.forensics.lab import Lab, open_lab
 from tasks.forensics.manifest import Case
 from tasks.forensics.playbook import SHIPPED, load_playbook
-from tasks.forensics.rendering import rendered
+from tasks.forensics.reporting.batch_page import write_files
+from tasks.forensics.reporting.pages import rendered
 from tasks.forensics.showing import task_text
 from tasks.forensics.team import Examiner, Skeptic, Writer
 from tasks.team import Team, box_settings
@@ -76,6 +78,7 @@ async def run_batch(
     with _alone(work.out):
         for case in work.batch.cases:
             yield await _run_case(work, case, notice)
+        write_batch_page(work.batch.file.stem, work.batch.cases, work.out)
 
 
 @contextmanager
@@ -212,19 +215,20 @@ async def finish(quaestor: Quaestor, folder: Folder, run: str, outcome: ev.Outco
     folder.write_journal(records, quaestor.journal.blobs)
     box = box_settings(quaestor.settings, f"verify-{run}")
     conclusion = await concluded(folder, box)
-    write_report(folder, conclusion)
-    state = STATES[outcome.outcome]
-    if conclusion.verdict.word == "needs_human":
-        state = "needs_human"
+    write_files(files_of(conclusion), folder.path)
+    docket, verdict = conclusion.material.docket, conclusion.material.verdict
     told = State(
-        case_id=conclusion.case.case_id,
-        state=state,
+        case_id=conclusion.material.case.case_id,
+        state="needs_human" if verdict.word == "needs_human" else STATES[outcome.outcome],
         run=run,
         reason=outcome.reason,
-        verdict=conclusion.verdict.word,
-        verified=len(conclusion.verified),
-        claims=len(conclusion.checked),
-        head=conclusion.told.head,
+        verdict=verdict.word,
+        verified=sum(item.is_verified for item in docket.checked),
+        claims=len(docket.checked),
+        head=conclusion.material.run.head,
+        usd_micros=outcome.spent.usd_micros,
+        tokens=outcome.spent.prompt_tokens + outcome.spent.completion_tokens,
+        seconds=outcome.seconds,
     )
     folder.write("state.json", told)
     return told
@@ -238,9 +242,6 @@ async def concluded(folder: Folder, box: SandboxSettings) -> Conclusion:
         return await conclude(case, custody, folder.playbook(), told, lab)
 
 
-def write_report(folder: Folder, conclusion: Conclusion) -> None:
-    """Every file of the report."""
-    for name, content in rendered(conclusion).items():
-        target = folder.path / name
-        target.parent.mkdir(exist_ok=True)
-        target.write_bytes(content)
+def files_of(conclusion: Conclusion) -> dict[str, bytes]:
+    """Every file that follows from a conclusion."""
+    return {**rendered(conclusion.report()), "marks.json": json_of(conclusion.marks)}

@@ -17,8 +17,8 @@ from orchestrator.agent import Assignment, Observation, Report, WorkContext
 from orchestrator.errors import ToolFailed
 from orchestrator.prompt_files import render
 from tasks.forensics.atoms import GUILT, Support, atoms_of
-from tasks.forensics.board import PLOT, Board, Noted, Sentence, observed
-from tasks.forensics.claims import CLAIM, REVIEWED, ROLES, SUMMARY
+from tasks.forensics.board import PLOT, Board, Noted, observed
+from tasks.forensics.claims import CLAIM, REVIEWED, ROLES, SUMMARY, Sentence
 from tasks.forensics.desk import Desk
 from tasks.forensics.lab import Lab
 from tasks.forensics.showing import exhibits_text

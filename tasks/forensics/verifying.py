@@ -15,13 +15,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from orchestrator.canonical import canonical, sha256_of
+from orchestrator.canonical import sha256_of
 from orchestrator.errors import JournalDamaged, SandboxFailed, ToolFailed, UsageError
 from sandbox.base import SandboxSettings
 from tasks.forensics.concluding import Conclusion
-from tasks.forensics.folder import LEFT_OUT, Folder
-from tasks.forensics.rendering import rendered
-from tasks.forensics.running import concluded
+from tasks.forensics.folder import LEFT_OUT, Folder, json_of
+from tasks.forensics.running import concluded, files_of
 
 STAMP = (1980, 1, 1, 0, 0, 0)
 MAX_MEMBERS = 50_000
@@ -53,8 +52,9 @@ async def verify(place: Path, box: SandboxSettings) -> Verification:
         except (JournalDamaged, UsageError, ToolFailed, SandboxFailed, IndexError) as error:
             return Verification(place.stem, (*problems, f"{error}"))
         problems += _remade(folder, conclusion)
-        verified = len(conclusion.verified)
-        return Verification(conclusion.case.case_id, tuple(problems), head, verified)
+        material = conclusion.material
+        verified = sum(item.is_verified for item in material.docket.checked)
+        return Verification(material.case.case_id, tuple(problems), head, verified)
 
 
 def write_bundle(folder: Folder, target: Path) -> int:
@@ -152,17 +152,15 @@ def _bound(folder: Folder) -> list[str]:
 
 def _remade(folder: Folder, conclusion: Conclusion) -> list[str]:
     """Every file of the report is what evidence and journal make of it."""
+    material = conclusion.material
+    values = {
+        "intake.json": material.docket.intake,
+        "custody.json": material.custody,
+        "manifest.json": material.case,
+    }
+    made = {name: json_of(value) for name, value in values.items()} | files_of(conclusion)
     problems = []
-    texts = {
-        "intake.json": conclusion.intake,
-        "custody.json": conclusion.custody,
-        "manifest.json": conclusion.case,
-    }
-    made = {
-        name: f"{canonical(value.model_dump(mode='json'))}\n".encode()
-        for name, value in texts.items()
-    }
-    for name, content in (made | rendered(conclusion)).items():
+    for name, content in made.items():
         there = folder.path / name
         if not there.is_file():
             problems.append(f"{name} is missing")

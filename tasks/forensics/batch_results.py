@@ -1,0 +1,63 @@
+"""The page of a batch: a row per case out of its folder, and what cases share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from tasks.forensics.folder import Folder, State
+from tasks.forensics.manifest import Case
+from tasks.forensics.reporting.batch_page import Row, batch_files, write_files
+from tasks.forensics.reporting.content import CaseReport
+from tasks.forensics.reporting.overlaps import CaseMarks, overlaps
+
+SHOWN = ("supported", "open")
+
+
+def write_batch_page(name: str, cases: Sequence[Case], out: Path) -> None:
+    """Write the page of all cases that were begun, finished or not."""
+    rows: list[Row] = []
+    marks: list[CaseMarks] = []
+    for case in cases:
+        folder = Folder(out / "cases" / case.case_id)
+        state = folder.state() if folder.path.exists() else None
+        if state is None:
+            continue
+        rows.append(_row(case, state, folder))
+        if (folder.path / "marks.json").exists():
+            marks.append(folder.marks())
+    write_files(batch_files(name, rows, overlaps(marks)), out)
+
+
+def _row(case: Case, state: State, folder: Folder) -> Row:
+    row = Row(
+        case_id=case.case_id,
+        title=case.title,
+        subject=case.subject or "",
+        state=state.state,
+        verdict=state.verdict,
+        verified=state.verified,
+        made=state.claims,
+        usd="" if state.usd_micros is None else f"{state.usd_micros / 1e6:.4f}",
+        tokens=state.tokens,
+        minutes=round(state.seconds / 60, 1),
+        tags=case.tags,
+        reason=state.reason,
+    )
+    try:
+        report = CaseReport.model_validate_json((folder.path / "report.json").read_bytes())
+    except (OSError, ValidationError):
+        return row
+    shown = tuple(f.mechanism for f in report.verdict.findings if f.standing in SHOWN)
+    return row.model_copy(
+        update={
+            "mechanisms": shown,
+            "amount": ", ".join(item.amount for item in report.affected if item.amount),
+            "affected": sum(item.count for item in report.affected),
+            "confidence": report.verdict.confidence,
+            "warnings": len(report.warnings),
+            "report": f"cases/{case.case_id}/report.html",
+        }
+    )
