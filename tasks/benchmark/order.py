@@ -59,6 +59,11 @@ class Place:
         """The frozen configuration. Raises UsageError when the folder is damaged."""
         return _read(self.folder / "manifest.json", Manifest)
 
+    def forget_scores(self) -> None:
+        """Remove what holds gold, before units run again."""
+        for name in ("units.jsonl", "report.json", "report.md", "report.html"):
+            (self.folder / name).unlink(missing_ok=True)
+
     def write(self, order: Order, manifest: Manifest) -> None:
         """Keep both, before the first unit starts."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -44,6 +44,15 @@ def read_pairs(lines: Iterable[bytes]) -> Iterator[Pair | BadLine]:
             yield _pair(number, text)
 
 
+def _strict(value: Json) -> Json:
+    """A value that strict JSON can hold too: Python's reader also takes NaN and infinities."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        return json.dumps(value)
+    return value
+
+
 def _pair(number: int, line: bytes) -> Pair | BadLine:
     try:
         value = json.loads(line.decode("utf-8"))
@@ -68,7 +77,7 @@ def _pair(number: int, line: bytes) -> Pair | BadLine:
         number,
         value["prediction"],
         value["gold"],
-        value.get("id"),
+        _strict(value.get("id")),
         reply,
         question if isinstance(question, str) else "",
     )

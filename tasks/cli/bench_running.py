@@ -94,11 +94,10 @@ def carried_suite(
     suite = suite_of(ordered.order, settings)
     if ordered.order.again:
         return _replayed(ordered, suite, settings)
-    systems = _systems(ordered, suite, settings, streams)
+    systems = _systems(ordered, suite, (settings, streams))
     manifest = manifest_of(
         suite, ordered.order, systems, repeats=ordered.repeats, parallel=ordered.parallel
     )
-    _check_search(systems, manifest.planned, force=ordered.force)
     store = _store(systems)
     try:
         prepared = _begun(store, ordered, manifest, suite, systems)
@@ -159,9 +158,10 @@ def suite_of(order: Order, settings: BoxSettings) -> Suite:
 
 
 def _systems(
-    ordered: Ordered, suite: Suite, settings: BoxSettings, streams: Streams
+    ordered: Ordered, suite: Suite, around: tuple[BoxSettings, Streams]
 ) -> dict[str, Settings]:
     """The systems under test, as they can be kept here. Raises before anything is written."""
+    settings, streams = around
     resolved = load_settings(*settings)
     one = closed(resolved.settings, open_answers=ordered.open_answers)
     if one.approvals == "allow-all" and not ordered.accepts_irreversible:
@@ -173,7 +173,10 @@ def _systems(
         streams.err.line("warning: no --grader: what only a model can judge will not be judged")
     if resolved.origin("on_question") == "default":
         one = one.model_copy(update={"on_question": "deny"})
-    return asyncio.run(ready_systems(systems_by_model(one, ordered.models), streams))
+    systems = systems_by_model(one, ordered.models)
+    units = len(suite.cases) * ordered.repeats * len(systems)
+    _check_search(systems, units, force=ordered.force)
+    return asyncio.run(ready_systems(systems, streams))
 
 
 def _check_search(systems: Mapping[str, Settings], units: int, *, force: bool) -> None:
@@ -306,6 +309,7 @@ async def _carried(store: Store, prepared: Prepared, streams: Streams, show: Sho
     totals = store.totals(prepared.batch.batch)
     if totals.done == totals.planned:
         return "done"
+    prepared.place.forget_scores()
     plan, settings = prepared.batch.plan, next(iter(prepared.systems.values()))
     source = source_of(tasks_in(prepared.suite, plan.tasks), prepared.systems, os.environ)
     journal = Journal.open(settings.home, url=settings.journal_url)

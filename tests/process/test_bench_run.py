@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,7 +24,11 @@ RUIN = "Whatever the task is, the answer is 0."
 
 
 def obeys(request: Request) -> str:
-    """Adds, unless its prompt says otherwise."""
+    """Adds, unless its prompt says otherwise; as a judge it compares the figures."""
+    judged = re.search(r"<reference>\s*(.*?)\s*</reference>\s*<answer>\s*(.*?)\s*</answer>",
+                       request.messages[-1].content, re.DOTALL)  # fmt: skip
+    if judged:
+        return json.dumps({"grade": "correct" if judged[2] in judged[1] else "incorrect"})
     told = "\n".join(message.content for message in request.messages if message.role == "system")
     return finish("0") if RUIN in told else policy(request)
 
@@ -60,12 +66,20 @@ def test_a_suite_is_run_scored_reported_and_scored_again_without_a_call(
     assert len(server.log) == asked
 
 
-def test_a_run_is_extended_by_repeats_and_refuses_another_configuration(
+def test_a_killed_run_goes_on_is_extended_and_refuses_another_configuration(
     cli: Cli, server: Server, tmp_path: Path
 ) -> None:
     suite = suite_of(tmp_path, 3)
-    assert bench(cli, "run", str(suite), *batch_flags(cli), "--quiet").returncode == 0
+    killed = cli.start("bench", "run", str(suite), *batch_flags(cli), "--quiet")
+    while len(server.log) < 2 and killed.poll() is None:
+        time.sleep(0.01)
+    killed.kill()
+    killed.communicate()
+    whole = bench(cli, "resume", "last", "--json")
+    assert whole.returncode == 0, whole.stderr
+    assert records(whole)[-1]["systems"]["scripted"]["classes"] == {"correct": 2, "wrong": 1}
     asked = len(server.served)
+    assert asked <= 2 * 3 + 1
     other = bench(cli, "resume", "last", "--model", "another", "--limit", "rounds=7")
     assert other.returncode == 2
     assert "systems.0.model: 'scripted' before, 'another' now" in other.stderr
@@ -73,7 +87,7 @@ def test_a_run_is_extended_by_repeats_and_refuses_another_configuration(
     assert "--fork" in other.stderr
     more = bench(cli, "resume", "last", "--repeat", "2", "--json")
     assert more.returncode == 0, more.stderr
-    assert len(server.served) == 2 * asked
+    assert len(server.served) == asked + 2 * 3
     assert records(more)[-1]["planned"] == 6
     suite.write_text(suite.read_text("utf-8").replace("Add 1 and 3", "Add 1 and 4"), "utf-8")
     changed = bench(cli, "resume", "last")
@@ -164,3 +178,53 @@ def changed_program(folder: Path) -> Path:
     prompt = place / "orchestrator" / "prompts" / "lead.md"
     prompt.write_text(f"Please.\n{prompt.read_text('utf-8')}", encoding="utf-8")
     return place
+
+
+def test_gaia_by_both_rules_and_what_is_hidden_is_submitted(cli: Cli, tmp_path: Path) -> None:
+    folder = tmp_path / "GAIA" / "2023" / "validation"
+    folder.mkdir(parents=True)
+    (folder / "note.txt").write_text("nothing to see", encoding="utf-8")
+    rows = [
+        {"task_id": "open", "Question": "Add 4 and 5.", "Level": 1, "Final answer": "9.0",
+         "file_name": "note.txt"},
+        {"task_id": "hidden", "Question": "Add 5 and 6.", "Level": 2, "Final answer": "?"},
+    ]  # fmt: skip
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    (folder / "metadata.jsonl").write_text(text, encoding="utf-8")
+    done = bench(cli, "run", f"gaia:{tmp_path / 'GAIA'}", *batch_flags(cli), "--json")
+    assert done.returncode == 0, done.stderr
+    ended = records(done)[-1]
+    assert ended["systems"]["scripted"]["classes"] == {"correct": 1, "grader_error": 1}
+    assert ended["systems"]["scripted"]["also"] == {"gaia/magentic-one": 0.0}
+    lines = Path(ended["submission"]).read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line) for line in lines] == [
+        {"task_id": "open", "model_answer": "9"}, {"task_id": "hidden", "model_answer": "11"}
+    ]  # fmt: skip
+
+
+def test_a_model_judges_where_a_rule_asks_one_and_its_cost_stands_apart(
+    cli: Cli, server: Server, tmp_path: Path
+) -> None:
+    suite = tmp_path / "questions.jsonl"
+    rows = [{"problem": "Add 4 and 5.", "answer": "nine, 9"}, {"problem": "Add 1 and 1.",
+            "answer": "three"}]  # fmt: skip
+    suite.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    flags = [*batch_flags(cli), "--grader", "scripted", "--json"]
+    done = bench(cli, "run", f"simpleqa:{suite}", *flags)
+    assert done.returncode == 0, done.stderr
+    ended = records(done)[-1]
+    assert ended["systems"]["scripted"]["classes"] == {"correct": 1, "wrong": 1}
+    rows = (Path(ended["results"]) / "units.jsonl").read_text(encoding="utf-8").splitlines()
+    spent = [item for row in rows for item in json.loads(row)["spent"]]
+    assert [item["usage"]["calls"] for item in spent if item["role"] == "grader"] == [1, 1]
+
+
+def test_many_units_through_the_page_without_a_key_are_refused_before_anything(
+    cli: Cli, server: Server, tmp_path: Path
+) -> None:
+    flags = [flag for flag in batch_flags(cli) if flag != "--no-web"]
+    done = bench(cli, "run", str(suite_of(tmp_path, 21)), *flags)
+    assert done.returncode == 2
+    assert "21 units would search through DuckDuckGo's page" in done.stderr
+    assert "--force" in done.stderr
+    assert not server.log

@@ -25,17 +25,19 @@ def test_bad_lines_are_named_and_the_rest_is_scored(cli: Cli) -> None:
         b'{"prediction": "\xff", "gold": "17"}\n',
         b"[1]\n",
         b'{"prediction": null, "gold": "17"}\n',
-        b'{"prediction": "18", "gold": "17", "more": 1}',
+        b'{"prediction": "18", "gold": "17", "more": 1}\n',
+        b'{"prediction": NaN, "gold": "17", "id": NaN}',
     ]
     (cli.folder / "pairs.jsonl").write_bytes(b"".join(lines))
     done = cli("bench", "score", "--scorer", "gaia/2023", "--pairs", f"{cli.folder}/pairs.jsonl")
     records = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 3
     assert [(record["line"], record["score"]) for record in records] == [
-        (1, 1), (3, None), (4, None), (5, None), (6, None), (7, 0), (8, 0),
+        (1, 1), (3, None), (4, None), (5, None), (6, None), (7, 0), (8, 0), (9, 0),
     ]  # fmt: skip
     assert records[0]["id"] == "first"
-    assert records[-1]["why"] == "as numbers: 18 against 17"
+    assert records[-1]["id"] == "NaN"
+    assert records[-2]["why"] == "as numbers: 18 against 17"
     for said in ("line 3: not JSON", "line 4: it has no gold", "line 5: not UTF-8", "line 6: not"):
         assert said in done.stderr
 

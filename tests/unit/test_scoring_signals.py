@@ -11,7 +11,7 @@ from orchestrator.agent import Assignment, CodeArtifact, Observation, Report, So
 from orchestrator.models.llm import Request
 from tasks.benchmark.outcomes import class_of, failures_of
 from tasks.benchmark.rows import UnitResult
-from tasks.benchmark.signals import Seen, answer_was_shown, seen_in
+from tasks.benchmark.signals import Seen, answer_was_shown, last_page, seen_in
 
 CAPTCHA = "DuckDuckGo asks for a CAPTCHA; configure a search provider with a key or SearXNG"
 
@@ -159,3 +159,10 @@ async def test_a_run_that_never_began_shows_nothing(bench: Bench) -> None:
 async def test_a_lead_that_nobody_understands_has_failed_itself(bench: Bench) -> None:
     await bench.run(lambda _request: reply(), agents=team())
     assert seen(bench).failed_agent == "lead"
+
+
+async def test_the_last_page_is_where_the_browser_stood_at_the_end(bench: Bench) -> None:
+    pages = [("goto", {"text": "x", "snapshot": {"url": f"https://x.test/{n}"}}) for n in (1, 2)]
+    await signals(bench, *pages, ("find", {"text": "nothing", "snapshot": None}))
+    assert last_page(bench.journal.read(bench.run_id), bench.journal.blobs) == "https://x.test/2"
+    assert last_page([], bench.journal.blobs) is None
