@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from orchestrator import events as ev
 from orchestrator.attempt import is_over
 from orchestrator.journal import Journal, Record
 from orchestrator.state import State, fold
+from tasks.liveness import is_alive
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,29 +45,6 @@ def summaries(journal: Journal, limit: int = 50) -> list[Summary]:
         for run, created, owner in newest
         if run in by_run  # a stream without events is a run that was refused before it began
     ]
-
-
-def is_alive(owner: str) -> bool:
-    """Whether the process that owns a run still lives; on another host that is assumed."""
-    host, _, pid = owner.rpartition(":")
-    if host != socket.gethostname() or not pid.isdigit():
-        return bool(owner)
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return not _is_zombie(int(pid))
-
-
-def _is_zombie(pid: int) -> bool:
-    """A killed process whose parent does not look: its id is taken, but it writes no more."""
-    try:
-        status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return False
-    return status.rpartition(")")[2].split()[:1] == ["Z"]
 
 
 def _summary(run: str, created: str, owner: str, records: list[Record]) -> Summary:

@@ -10,7 +10,7 @@ from orchestrator.agent import Question
 from orchestrator.attempt import is_over
 from orchestrator.errors import UsageError
 from orchestrator.journal import InboxRow, Journal, Record
-from tasks.history import is_alive
+from tasks.liveness import is_alive
 
 NEWEST_RUNS = 500
 

@@ -16,7 +16,7 @@ from orchestrator.blobs import Blobs
 from orchestrator.errors import JournalUnavailable, UsageError
 from orchestrator.events import LIFECYCLE
 from orchestrator.journal import Journal, Record, run_digest
-from tasks.history import is_alive
+from tasks.liveness import is_alive
 
 NAME = re.compile(rb"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 EVERY_RUN = 1_000_000

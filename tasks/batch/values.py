@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from orchestrator.limits import Limits
 from orchestrator.models.llm import Frozen
-from orchestrator.settings import Settings
-from tasks.benchmark.cases import Assigned
+
+if TYPE_CHECKING:  # loading them takes longer than counting ten thousand units
+    from orchestrator.settings import Settings
+    from tasks.benchmark.cases import Assigned
 
 State = Literal["queued", "running", "parked", "done"]
 Failure = Literal["", "infra", "crash_loop", "wall", "failed"]

@@ -22,7 +22,7 @@ from tasks.cli.live import Attempt, carry
 from tasks.cli.opening import home_of, open_journal, short_id, user_name
 from tasks.cli.streams import Streams
 from tasks.configuration import journal_url
-from tasks.history import is_alive
+from tasks.liveness import is_alive
 from tasks.output import make_folder
 from tasks.readiness import ready_settings
 

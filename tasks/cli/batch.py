@@ -211,6 +211,6 @@ def results(
     home: opt.Home = None,
 ) -> int:
     """Write a JSON line for every unit: outcome, answer, score where there is gold, cost."""
-    from tasks.cli.batch_reading import write_batch
+    from tasks.cli.batch_results import write_batch
 
     return write_batch(batch, out, home, streams_of(context))

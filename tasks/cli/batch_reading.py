@@ -1,4 +1,4 @@
-"""What the `batch` commands do that start nothing: status, list, cancel, results."""
+"""What the `batch` commands do that start nothing: status, list, cancel."""
 
 from __future__ import annotations
 
@@ -7,16 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tasks.batch.preparing import tasks_of
-from tasks.batch.results import manifest_of, results_of, write_results
 from tasks.batch.store import Batch, Store
 from tasks.batch.values import Totals
-from tasks.cli.batch_table import batch_record, status_lines
+from tasks.cli.batch_lines import batch_record, status_lines
 from tasks.cli.exits import ANSWERED
 from tasks.cli.opening import home_of
 from tasks.cli.streams import Streams, clean
 from tasks.configuration import journal_url
-from tasks.history import is_alive
+from tasks.liveness import is_alive
 
 
 @contextmanager
@@ -70,21 +68,6 @@ def cancel_batch(prefix: str, home: Path | None, streams: Streams) -> int:
         streams.out.line(f"batch {batch.batch} is being cancelled")
     else:
         streams.out.line(f"batch {batch.batch} is cancelled; nothing of it runs")
-    return ANSWERED
-
-
-def write_batch(prefix: str, out: Path | None, home: Path | None, streams: Streams) -> int:
-    """Every unit as a JSON line, scored where there is gold; a folder of results with --out."""
-    with open_store(home) as store:
-        batch = store.find(prefix)
-        tasks = tasks_of(batch.plan)
-        results = list(results_of(store.all(batch.batch), tasks.cases))
-    if out is None:
-        for result in results:
-            streams.records.write(result.model_dump(mode="json"))
-        return ANSWERED
-    write_results(out, manifest_of(batch, tasks), results)
-    streams.err.line(f"{out}: {len(results)} units; quaestor bench report {out} --out {out}")
     return ANSWERED
 
 

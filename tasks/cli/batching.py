@@ -31,8 +31,9 @@ from tasks.batch.store import Batch, Store
 from tasks.batch.task_file import Tasks, read_tasks
 from tasks.batch.values import EngineName, Totals
 from tasks.benchmark.rows import UnitResult
+from tasks.cli.batch_lines import status_lines, totals_record
 from tasks.cli.batch_reading import is_carried
-from tasks.cli.batch_table import Progress, status_lines, totals_record
+from tasks.cli.batch_table import Progress
 from tasks.cli.exits import ANSWERED, INTERRUPTED, NEEDS_HUMAN, PARTIAL
 from tasks.cli.given import Show, Where
 from tasks.cli.opening import home_of, load_settings

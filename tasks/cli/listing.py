@@ -18,7 +18,8 @@ from tasks.cli.ending import code_of, money_text, outcome_record, time_text
 from tasks.cli.exits import ANSWERED
 from tasks.cli.opening import open_journal, short_id
 from tasks.cli.streams import Streams, clean, one_line
-from tasks.history import Summary, is_alive, state_of, summaries
+from tasks.history import Summary, state_of, summaries
+from tasks.liveness import is_alive
 from tasks.transcript import ledger_text, outcome_text, round_text, task_text
 
 STATUSES = (*get_args(ev.OutcomeName), "running", "interrupted", "purged")

@@ -20,7 +20,7 @@ from tasks.cli.given import Show
 from tasks.cli.opening import open_journal, short_id, user_name
 from tasks.cli.progress import place
 from tasks.cli.streams import Streams, clean, one_line
-from tasks.history import is_alive
+from tasks.liveness import is_alive
 from tasks.questions import OpenQuestion, already, find_question, open_questions, posted_answer
 
 

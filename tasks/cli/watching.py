@@ -16,7 +16,8 @@ from tasks.cli.exits import ANSWERED, INTERRUPTED
 from tasks.cli.opening import open_journal, short_id
 from tasks.cli.progress import JsonLines, Step, Steps, describe
 from tasks.cli.streams import Streams, clean
-from tasks.history import is_alive, state_of
+from tasks.history import state_of
+from tasks.liveness import is_alive
 
 POLL_S = 0.5
 
