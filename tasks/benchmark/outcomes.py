@@ -134,10 +134,15 @@ def _not_judged(row: UnitResult) -> OutcomeClass | None:
     return "missing" if row.ended == "cancelled" else None
 
 
+def _was_held_back(row: UnitResult) -> bool:
+    """Whether consent was denied, or a place was closed to it."""
+    return any(row.signals.get(name) for name in ("denied", "contamination"))
+
+
 def _without_result(row: UnitResult) -> OutcomeClass:
     if row.ended in ("failed", "crashed") or row.fault is not None:
         return "agent_error"
-    if row.ended == "needs_human" or (row.ended != "answered" and row.signals.get("denied")):
+    if row.ended == "needs_human" or (row.ended != "answered" and _was_held_back(row)):
         return "blocked_by_policy"
     if row.ended == "partial" and row.limit is not None:
         return _BY_LIMIT[row.limit]
