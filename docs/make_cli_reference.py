@@ -29,8 +29,9 @@ HEAD = """# The command line
 This page is made from the command's own help by `docs/make_cli_reference.py`.
 
 Standard output holds the answer and nothing else, or with `--json` one JSON record per line: first
-`started`, then the journal's events, last exactly one `outcome`. Progress, warnings and errors are
-on standard error. Without a terminal nothing ever waits for input.
+`started`, then the journal's events with the number that each has there (`seq`), last exactly one
+`outcome`. Progress, warnings and errors are on standard error. Without a terminal nothing ever
+waits for input.
 """
 
 
