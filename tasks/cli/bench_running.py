@@ -13,6 +13,7 @@ from pathlib import Path
 from orchestrator.errors import UsageError
 from orchestrator.journal import Journal
 from orchestrator.settings import Settings
+from sandbox.base import ready
 from tasks.batch.engines import open_engine
 from tasks.batch.preparing import BATCH_LIMITS, settings_of, source_of, systems_by_model
 from tasks.batch.rules import wanted_again
@@ -25,6 +26,7 @@ from tasks.benchmark.planning import closed, manifest_of, needs_judge, plan_of, 
 from tasks.benchmark.recorded import replayed
 from tasks.benchmark.results import complete
 from tasks.benchmark.rows import UnitResult
+from tasks.benchmark.scorers.registry import FUNCTIONAL
 from tasks.benchmark.suites.loading import load_suite, wanted_from
 from tasks.cli.batch_reading import is_carried
 from tasks.cli.batch_table import Progress
@@ -37,6 +39,8 @@ from tasks.cli.opening import home_of, load_settings
 from tasks.cli.streams import Streams, clean
 from tasks.config_file import Given
 from tasks.configuration import journal_url
+from tasks.readiness import check_models
+from tasks.team import box_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +180,18 @@ def _systems(
     systems = systems_by_model(one, ordered.models)
     units = len(suite.cases) * ordered.repeats * len(systems)
     _check_search(systems, units, force=ordered.force)
+    _check_judges(ordered.order.grader, suite, one)
     return asyncio.run(ready_systems(systems, streams))
+
+
+def _check_judges(grader: str, suite: Suite, settings: Settings) -> None:
+    """Raise NotReady or UsageError before anything is spent where the scoring at the end of it
+    could not be done."""
+    if any(case.scorer == FUNCTIONAL for case in suite.cases):
+        asyncio.run(ready(box_settings(settings, "bench")))
+    if grader and needs_judge(suite):
+        models = settings.models.model_copy(update={"name": grader, "lead": None})
+        check_models(settings.model_copy(update={"models": models}), os.environ)
 
 
 def _check_search(systems: Mapping[str, Settings], units: int, *, force: bool) -> None:

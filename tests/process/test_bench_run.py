@@ -14,7 +14,8 @@ import pytest
 from batch_play import batch_cli, batch_flags, policy
 from bench_play import COUNT, bench, records, suite_of
 from cli_process import ROOT, Cli
-from harness import finish
+from harness import assign, finish
+from listening import Visit, listening
 from openai_faults import Fault
 from openai_server import Server, from_request_policy, serve
 
@@ -230,3 +231,52 @@ def test_many_units_through_the_page_without_a_key_are_refused_before_anything(
     assert "21 units would search through DuckDuckGo's page" in done.stderr
     assert "--force" in done.stderr
     assert not server.log
+
+
+LOOKS = """
+[agents.FileSurfer]
+enabled = false
+[agents.Coder]
+enabled = false
+[agents.ComputerTerminal]
+enabled = false
+"""
+
+
+class Suspicious(Visit):
+    """A search page that wants to see a person."""
+
+    def do_GET(self) -> None:
+        self.send(b"<div class=anomaly-modal>Are you a robot?</div>", status=202)
+
+
+def surfs(request: Request) -> str:
+    """A lead that looks its benchmark up, or searches, and then makes something up."""
+    told = "\n".join(message.content for message in request.messages)
+    if "closed for this run" in told or "asks for a CAPTCHA" in told:
+        return finish("made up")
+    searched = {"name": "search", "arguments": {"query": "lamps"}}
+    fetched = {"name": "fetch", "arguments": {"url": "https://huggingface.co/datasets/x"}}
+    tool = searched if "Search" in request.messages[-1].content else fetched
+    work = {"id": "a", "agent": "WebSurfer", "instruction": "look", "tool": tool}
+    return assign(work)
+
+
+def test_a_known_benchmark_stays_closed_and_a_captcha_is_no_wrong_answer(tmp_path: Path) -> None:
+    rows = [{"id": "closed", "input": "Look the answers up.", "gold": "42"},
+            {"id": "captcha", "input": "Search for lamps.", "gold": "42"}]  # fmt: skip
+    suite = tmp_path / "web.jsonl"
+    suite.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    with serve(from_request_policy(surfs)) as server, listening(Suspicious) as port:
+        authority = f"127.0.0.1:{port}"
+        cli = batch_cli(tmp_path, server.base_url)
+        cli.configure(f'web.search_url = "http://{authority}/html"\n{LOOKS}')
+        flags = [flag for flag in batch_flags(cli) if flag != "--no-web"]
+        done = bench(cli, "run", str(suite), *flags, "--allow-host", authority, "--json")
+    assert done.returncode == 3, done.stderr
+    ended = records(done)[-1]
+    assert ended["systems"]["scripted"]["classes"] == {"wrong": 1, "infra_error": 1}
+    lines = (Path(ended["results"]) / "units.jsonl").read_text(encoding="utf-8").splitlines()
+    signals = {row["task"]: row["signals"] for row in map(json.loads, lines)}
+    assert signals["closed"]["contamination"] == 1
+    assert signals["captcha"]["captcha"] == 1
