@@ -141,7 +141,11 @@ def _stopped(told: Told) -> str:
         return "the run has not ended"
     if outcome.outcome == "needs_human":
         return outcome.reason or "a person has to answer"
-    return REFUSED if outcome.fault == "content_filter" else ""
+    if outcome.fault == "content_filter":
+        return REFUSED
+    if outcome.outcome == "gave_up" and not told.claims:
+        return f"the team gave up without a claim: {outcome.reason or 'no reason is given'}"
+    return ""
 
 
 def _holds(sentence: Sentence, checked: Sequence[Checked]) -> bool:

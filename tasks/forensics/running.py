@@ -148,7 +148,7 @@ async def _investigate(
     playbook = folder.playbook()
     board = Board(case, lab.intake, playbook)
     known = folder.state()
-    begun: list[str] = [known.run] if known and known.run else []
+    begun = [known.run] if known and _has_begun(work.quaestor, known.run) else []
 
     def started(orchestrator: Orchestrator) -> None:
         if not begun:
@@ -173,6 +173,11 @@ async def _investigate(
     }
     outcome = await quaestor.run(task_text(case, lab.intake, playbook, hashes))
     return begun[0], outcome
+
+
+def _has_begun(quaestor: Quaestor, run: str) -> bool:
+    """Whether a run got as far as its task; one that was killed before is begun anew."""
+    return bool(run and quaestor.journal.read_kinds(("TaskReceived",), [run]))
 
 
 def settings_of(settings: Settings, case: Case, *, scripted: bool) -> Settings:

@@ -26,6 +26,8 @@ INPUTS, WORK = Path("inputs"), Path("work")
 INTAKE = WORK / "intake.json"
 EXHIBIT_S = 300.0
 FIRST_LINES = 20
+LIBRARIES = ("duckdb", "pyarrow", "pyarrow.parquet", "pandas")
+"""Loaded once, before the children are made; pyarrow asks for pandas at its first array."""
 OPENED = ("sqlite", "parquet")
 UNREAD = ("program", "pickle", "picture", "pdf", "office", "binary", "unread archive")
 SHEETS = "xl/workbook.xml"
@@ -60,7 +62,7 @@ class Given:
 
 def prepare(request: dict[str, Any]) -> dict[str, Any]:
     """Examine every exhibit and write `work/intake.json`; the answer says how many there are."""
-    for name in ("duckdb", "pyarrow", "pyarrow.parquet"):
+    for name in LIBRARIES:
         library(name)
     WORK.mkdir(exist_ok=True)
     until = time.monotonic() + float(request["seconds"])
