@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,9 @@ from agents.roster import Parts
 from orchestrator.agent import Assignment, Observation, Question, Report, Source, WorkContext
 from orchestrator.models.llm import Request
 from tasks.batch.leftovers import PREFIX, VARIABLE
+from tasks.batch.preparing import tasks_of
+from tasks.batch.results import results_of
+from tasks.batch.store import Store
 
 CANARY = re.compile(rb"canary-[0-9a-f]{12}")
 """How gold looks that no task may find; the pattern itself does not match it."""
@@ -215,11 +218,21 @@ def batch_flags(cli: Cli) -> list[str]:
     return [*cli.flags(), "--no-verify"]
 
 
+@contextmanager
+def stored(cli: Cli) -> Iterator[tuple[Store, str]]:
+    """The rows of the newest batch, without another process."""
+    store = Store.open(cli.home, cli.environ.get("QUAESTOR_JOURNAL_URL"))
+    try:
+        yield store, store.find("last").batch
+    finally:
+        store.close()
+
+
 def results(cli: Cli) -> list[dict[str, Any]]:
-    """Every unit of the newest batch."""
-    done = cli("batch", "results")
-    assert done.returncode == 0, done.stderr
-    return cli.records(done)
+    """Every unit of the newest batch, scored, as `quaestor batch results` shows it."""
+    with stored(cli) as (store, batch):
+        cases = tasks_of(store.read(batch).plan).cases
+        return [row.model_dump(mode="json") for row in results_of(store.all(batch), cases)]
 
 
 def report(cli: Cli) -> list[dict[str, Any]]:

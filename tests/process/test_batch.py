@@ -27,6 +27,8 @@ from batch_play import (
 from cli_process import LONG_S, Cli
 from openai_server import Server, from_request_policy, serve
 
+from tasks.batch.store import Store
+
 SOAK = bool(os.environ.get("SOAK"))
 COUNT = 200 if SOAK else 40
 KILLS = 20 if SOAK else 5
@@ -94,7 +96,11 @@ def read(file: Path) -> bytes:
 
 
 def has_batch(cli: Cli) -> bool:
-    return bool(cli("batch", "list", "--json").stdout)
+    store = Store.open(cli.home)
+    try:
+        return bool(store.newest())
+    finally:
+        store.close()
 
 
 def test_units_that_misbehave_do_not_touch_the_others_and_find_no_gold(tmp_path: Path) -> None:
@@ -161,6 +167,9 @@ def test_records_tell_the_start_every_unit_and_the_end(tmp_path: Path) -> None:
     assert records[-1]["outcomes"] == {"answered": 6}
     first = [record["repeat"] for record in records[1:4]]
     assert first.count(1) >= 2  # repeats are interleaved: all first ones before any second
+    shown = [json.loads(line) for line in cli("batch", "results").stdout.splitlines()]
+    assert shown == results(cli)
+    assert "6 of 6 units done" in cli("batch", "status").stdout
     folder = tmp_path / "out"
     assert cli("batch", "results", "--out", str(folder)).returncode == 0
     reported = cli("bench", "report", str(folder), "--out", str(folder))
