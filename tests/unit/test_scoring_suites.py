@@ -216,3 +216,20 @@ def test_a_submission_has_a_line_for_every_task() -> None:
     ]
     with pytest.raises(UsageError):
         list(submission_lines(suite.model_copy(update={"name": "humaneval"}), {}))
+
+
+async def test_what_no_file_can_hold_is_named_or_made_harmless(tmp_path: Path) -> None:
+    deep = "[" * 600 + "]" * 600
+    bad = write_lines(
+        tmp_path / "bad.jsonl",
+        '{"id": "nan", "input": "x", "gold": NaN}',
+        f'{{"id": "deep", "input": "x", "gold": {deep}}}',
+    )
+    with pytest.raises(UsageError, match="has 2 faults") as refused:
+        await load(str(bad))
+    assert "bad.jsonl:1: " in refused.value.message
+    assert "bad.jsonl:2: it is nested deeper" in refused.value.message
+    odd = write_lines(tmp_path / "odd.jsonl", '{"id": "a", "input": "\\ud800", "gold": "\\ud800"}')
+    suite = await load(str(odd))
+    suite.model_dump_json()
+    assert suite.cases[0].gold == "\ufffd"

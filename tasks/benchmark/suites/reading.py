@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from orchestrator.canonical import storable
 from orchestrator.errors import UsageError
 from tasks.benchmark.cases import Attached, Case
 
@@ -149,10 +150,13 @@ def _json_rows(name: str, text: str, faults: Faults) -> list[Row]:
 
 
 def _objects(name: str, number: int, value: Any, faults: Faults) -> Iterator[Row]:
-    if isinstance(value, dict):
-        yield Row(name, number, value)
-    else:
+    if not isinstance(value, dict):
         faults.add(name, number, "", "not a JSON object")
+        return
+    try:
+        yield Row(name, number, storable(value))
+    except ValueError as error:
+        faults.add(name, number, "", str(error))
 
 
 def _csv_rows(name: str, text: str) -> list[Row]:
