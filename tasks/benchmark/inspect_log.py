@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from orchestrator.journal import Record
@@ -19,7 +20,6 @@ from orchestrator.models.llm import Usage
 from tasks.benchmark.cases import Case
 from tasks.benchmark.intervals import standard_error
 from tasks.benchmark.manifest import System
-from tasks.benchmark.measures import task_means
 from tasks.benchmark.outcomes import class_of, failures_of
 from tasks.benchmark.results import Results
 from tasks.benchmark.rows import UnitResult
@@ -57,7 +57,7 @@ def _write(
     header = {
         **start,
         "status": "success",
-        "results": _results(results, system, len(rows)),
+        "results": _results(results, system, cases, len(rows)),
         "stats": {
             "started_at": min((began for began, _ in ends), default=_when(manifest.created)),
             "completed_at": max((ended for _, ended in ends), default=_when(manifest.created)),
@@ -109,17 +109,35 @@ def _plan() -> Json:
     return {"name": "quaestor", "steps": [{"solver": "quaestor", "params": {}}]}
 
 
-def _results(results: Results, system: System, finished: int) -> Json:
-    """The headline over all planned units, as our report has it."""
-    means = list(task_means(results.of(system)).values())
-    planned = len(results.manifest.tasks) * results.manifest.repeats
+def _results(results: Results, system: System, cases: Mapping[str, Case], finished: int) -> Json:
+    """The figures of each rule over all planned units that it judges, as our report has them."""
+    rows = results.of(system)
+    by_rule = {
+        name: [row for row in rows if cases[row.task].scorer == name]
+        for name in results.manifest.scorers
+    }
+    scores = [_figures(name, chosen, _own_value) for name, chosen in by_rule.items()]
+    scores += [
+        _figures(name, rows, lambda row, name=name: row.also.get(name, 0.0))  # type: ignore[misc]
+        for name in results.manifest.also
+    ]
+    return {"total_samples": len(rows), "completed_samples": finished, "scores": scores}
+
+
+def _figures(name: str, rows: Sequence[UnitResult], value: Callable[[UnitResult], float]) -> Json:
+    by_task: dict[str, list[float]] = {}
+    for row in rows:
+        by_task.setdefault(row.task, []).append(value(row))
+    means = [fmean(values) for values in by_task.values()]
     metrics = {
-        "mean": {"name": "mean", "value": sum(means) / len(means) if means else 0.0},
+        "mean": {"name": "mean", "value": fmean(means) if means else 0.0},
         "stderr": {"name": "stderr", "value": standard_error(means) or 0.0},
     }
-    name = ", ".join(results.manifest.scorers)
-    score = {"name": name, "scorer": name, "scored_samples": finished, "metrics": metrics}
-    return {"total_samples": planned, "completed_samples": finished, "scores": [score]}
+    return {"name": name, "scorer": name, "scored_samples": len(rows), "metrics": metrics}
+
+
+def _own_value(row: UnitResult) -> float:
+    return row.value
 
 
 def _sample(row: UnitResult, system: System, case: Case, records: Sequence[Record]) -> Json:
