@@ -20,7 +20,8 @@ COMMANDS = (
     "bench score", "bench add", "bench export",
     "bench check", "bench report", "bench compare", "bench estimate", "bench gate",
     "forensics init", "forensics check", "forensics run", "forensics status", "forensics report",
-    "forensics verify", "forensics bundle",
+    "forensics verify", "forensics bundle", "forensics review", "forensics share",
+    "forensics calibrate",
     "export", "gc", "purge", "sandbox build", "doctor", "models probe", "models presets",
     "config show", "config path", "config check",
 )  # fmt: skip

@@ -36,6 +36,9 @@ def add_to(app: typer.Typer) -> None:
     command(forensics, "report")(report)
     command(forensics, "verify")(verify)
     command(forensics, "bundle")(bundle)
+    command(forensics, "review")(review)
+    command(forensics, "share")(share)
+    command(forensics, "calibrate")(calibrate)
     app.add_typer(forensics, name="forensics")
 
 
@@ -129,6 +132,12 @@ def verify(
     place: Annotated[
         Path, typer.Argument(metavar="BUNDLE|DIR", help="A bundle, or the folder of a case.")
     ],
+    signers: Annotated[
+        Path | None,
+        typer.Option(
+            "--signers", metavar="FILE", help="Who may have signed it: ssh's allowed_signers."
+        ),
+    ] = None,
     sandbox: opt.Sandbox = None,
     trust_project: opt.TrustProject = False,
     home: opt.Home = None,
@@ -136,10 +145,13 @@ def verify(
 ) -> int:
     """Check evidence, journal, every claim and the report again: offline, without key or model.
 
-    Exit code 0 when everything is as it was, 1 when something differs.
+    Exit code 0 when everything is as it was, 1 when something differs, 2 when nobody of those who
+    may have signed it.
     """
-    from tasks.cli.forensics_running import verify_place
+    from tasks.cli.forensics_running import say_signer, verify_place
 
+    if signers is not None:
+        say_signer(place, signers, streams_of(context))
     flags = opt.flags_given({"sandbox.launcher": sandbox}, None)
     return verify_place(place, (flags, Where(home, config, trust_project)), streams_of(context))
 
@@ -149,9 +161,97 @@ def bundle(
     manifest: Manifest,
     case: CaseName,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The zip file to write.")],
+    key: Annotated[
+        Path | None,
+        typer.Option("--sign", metavar="KEY", help="Sign it with this ssh key, into FILE.sig."),
+    ] = None,
     out: Out = None,
 ) -> int:
     """Pack a finished case with its evidence, journal and report into one file that verifies."""
-    from tasks.cli.forensics_running import bundle_case
+    from tasks.cli.forensics_running import bundle_case, sign_bundle
 
-    return bundle_case(manifest, case, file, out, streams_of(context))
+    code = bundle_case(manifest, case, file, out, streams_of(context))
+    return sign_bundle(file, key, streams_of(context)) if key is not None else code
+
+
+def review(
+    context: typer.Context,
+    manifest: Manifest,
+    case: Annotated[str | None, typer.Argument(metavar="CASE", help="The case's id.")] = None,
+    verb: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="ACT",
+            help="submit | start | judge | accept | dispute | approve | request | reject.",
+        ),
+    ] = None,
+    claim: Annotated[
+        str, typer.Argument(metavar="CLAIM", help="The claim to accept or to dispute.")
+    ] = "",
+    by: Annotated[
+        str | None, typer.Option("--by", metavar="NAME", help="Who does it (default: your login).")
+    ] = None,
+    note: Annotated[str, typer.Option("--note", metavar="TEXT", help="Why.")] = "",
+    word: Annotated[
+        str | None, typer.Option("--word", metavar="VERDICT", help="A verdict, for judge.")
+    ] = None,
+    sample: Annotated[
+        float | None,
+        typer.Option("--sample", metavar="PERCENT", help="Draw cases to be judged blind instead."),
+    ] = None,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="N", help="What the draw starts from.")
+    ] = 1,
+    out: Out = None,
+) -> int:
+    """Say where the review of a case stands, or do something in it; or draw a blind sample.
+
+    Nothing is approved over a dispute, or with a claim unread that the verdict rests on. An
+    approved report is frozen by its hash; a new run makes a second version.
+    """
+    from tasks.cli.forensics_reviewing import Done, Place, review_case, sample_cases
+
+    place = Place(manifest, out)
+    if sample is not None or case is None:
+        return sample_cases(place, 5.0 if sample is None else sample, seed, streams_of(context))
+    done = Done(verb, claim, by, note, word) if verb else None
+    return review_case(place, case, done, streams_of(context))
+
+
+def share(
+    context: typer.Context,
+    manifest: Manifest,
+    case: CaseName,
+    target: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder for the copy.")],
+    name: Annotated[
+        list[str] | None,
+        typer.Option("--name", metavar="TEXT", help="A further value to replace; repeatable."),
+    ] = None,
+    out: Out = None,
+) -> int:
+    """Write a copy of a report without personal data and secrets; the same value gets the same
+    pseudonym in the whole batch."""
+    from tasks.cli.forensics_reviewing import Place, share_case
+
+    return share_case(Place(manifest, out), case, target, name or [], streams_of(context))
+
+
+def calibrate(
+    context: typer.Context,
+    labels: Annotated[
+        Path,
+        typer.Argument(
+            metavar="LABELS", help="CSV: case_id, label (supported, not_supported), mechanism."
+        ),
+    ],
+    manifest: Manifest,
+    second: Annotated[
+        Path | None,
+        typer.Option("--second", metavar="DIR", help="Results of a second run, to be compared."),
+    ] = None,
+    out: Out = None,
+) -> int:
+    """Measure verdicts against cases whose truth is known, with 95 % Wilson bounds."""
+    from tasks.cli.forensics_reviewing import Place, calibrate_batch
+
+    return calibrate_batch(labels, Place(manifest, out), second, streams_of(context))

@@ -19,6 +19,7 @@ from tasks.forensics.beginning import RESULTS
 from tasks.forensics.folder import Folder, State
 from tasks.forensics.running import Work, run_batch
 from tasks.forensics.scripted import scripted_team
+from tasks.forensics.signing import sign, signer
 from tasks.forensics.verifying import verify, write_bundle
 from tasks.team import box_settings
 
@@ -112,6 +113,17 @@ def bundle_case(
     count = write_bundle(_finished(manifest, case_id, out), file)
     streams.out.line(f"{file}: {count} files; check it with: quaestor forensics verify {file}")
     return ANSWERED
+
+
+def sign_bundle(file: Path, key: Path, streams: Streams) -> int:
+    """Sign a bundle that was just written. Raises UsageError, NotReady."""
+    streams.out.line(f"{sign(file, key)}: signed; check it with: verify {file} --signers FILE")
+    return ANSWERED
+
+
+def say_signer(file: Path, allowed: Path, streams: Streams) -> None:
+    """Name who has signed a bundle. Raises UsageError when nobody of those allowed has."""
+    streams.out.line(clean(f"signed by {signer(file, allowed)}"))
 
 
 def _finished(manifest: Path, case_id: str, out: Path | None) -> Folder:

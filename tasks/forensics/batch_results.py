@@ -7,13 +7,16 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from tasks.forensics.calibration import Calibration, bound_of
 from tasks.forensics.folder import Folder, State
 from tasks.forensics.manifest import Case
 from tasks.forensics.reporting.batch_page import Row, batch_files, write_files
 from tasks.forensics.reporting.content import CaseReport
 from tasks.forensics.reporting.overlaps import CaseMarks, overlaps
+from tasks.forensics.versions import Versions
 
 SHOWN = ("supported", "open")
+CALIBRATION = "calibration.json"
 
 
 def write_batch_page(name: str, cases: Sequence[Case], out: Path) -> None:
@@ -28,7 +31,21 @@ def write_batch_page(name: str, cases: Sequence[Case], out: Path) -> None:
         rows.append(_row(case, state, folder))
         if (folder.path / "marks.json").exists():
             marks.append(folder.marks())
-    write_files(batch_files(name, rows, overlaps(marks)), out)
+    write_files(batch_files(name, rows, overlaps(marks), _bound(out)), out)
+
+
+def _bound(out: Path) -> str:
+    """How good verdicts were measured to be in this folder, or "" when they never were."""
+    try:
+        return bound_of(Calibration.model_validate_json((out / CALIBRATION).read_bytes()))
+    except (OSError, ValidationError):
+        return ""
+
+
+def _review(folder: Folder) -> str:
+    """Where the review of a case stands; a broken one says so."""
+    versions = Versions(folder.path)
+    return "broken" if versions.problems() else versions.review().state
 
 
 def _row(case: Case, state: State, folder: Folder) -> Row:
@@ -58,6 +75,7 @@ def _row(case: Case, state: State, folder: Folder) -> Row:
             "affected": sum(item.count for item in report.affected),
             "confidence": report.verdict.confidence,
             "warnings": len(report.warnings),
+            "review": _review(folder),
             "report": f"cases/{case.case_id}/report.html",
         }
     )

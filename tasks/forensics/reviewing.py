@@ -17,6 +17,7 @@ from orchestrator.canonical import canonical, sha256_bytes, sha256_of
 from orchestrator.errors import JournalDamaged, UsageError
 from orchestrator.models.llm import Frozen
 from tasks.forensics.reporting.content import CaseReport
+from tasks.forensics.reporting.pages import report_json
 from tasks.forensics.verdict import Word
 
 ReviewState = Literal[
@@ -214,7 +215,7 @@ def resting_claims(report: CaseReport) -> tuple[str, ...]:
 
 def report_sha256(report: CaseReport) -> str:
     """What an approval freezes: the bytes of report.json."""
-    return sha256_bytes(f"{canonical(report.model_dump(mode='json'))}\n".encode())
+    return sha256_bytes(report_json(report))
 
 
 def read_records(content: bytes) -> tuple[Record, ...]:

@@ -42,6 +42,7 @@ from tasks.forensics.reporting.batch_page import write_files
 from tasks.forensics.reporting.pages import rendered
 from tasks.forensics.showing import task_text
 from tasks.forensics.team import Examiner, Skeptic, Writer
+from tasks.forensics.versions import Versions
 from tasks.team import Team, box_settings
 
 STATES: dict[str, CaseState] = {
@@ -217,10 +218,13 @@ def enlisted(team: Team, lab: Lab, board: Board, model: LLM | None) -> Team:
 async def finish(quaestor: Quaestor, folder: Folder, run: str, outcome: ev.Outcome) -> State:
     """Conclude from the sealed evidence in a fresh lab, and write everything down."""
     records = quaestor.journal.verify(run)
+    versions = Versions(folder.path)
+    versions.set_aside()
     folder.write_journal(records, quaestor.journal.blobs)
     box = box_settings(quaestor.settings, f"verify-{run}")
     conclusion = await concluded(folder, box)
     write_files(files_of(conclusion), folder.path)
+    versions.renew(f"run {run}")
     docket, verdict = conclusion.material.docket, conclusion.material.verdict
     told = State(
         case_id=conclusion.material.case.case_id,

@@ -21,6 +21,7 @@ from sandbox.base import SandboxSettings
 from tasks.forensics.concluding import Conclusion
 from tasks.forensics.folder import LEFT_OUT, Folder, json_of
 from tasks.forensics.running import concluded, files_of
+from tasks.forensics.versions import Versions
 
 STAMP = (1980, 1, 1, 0, 0, 0)
 MAX_MEMBERS = 50_000
@@ -42,7 +43,7 @@ async def verify(place: Path, box: SandboxSettings) -> Verification:
     """Verify a case's folder or bundle. Raises UsageError for what is neither, NotReady without a
     box: nothing is ever parsed outside one."""
     async with _opened(place) as folder:
-        problems = [*_evidence(folder), *_blobs(folder)]
+        problems = [*_evidence(folder), *_blobs(folder), *Versions(folder.path).problems()]
         try:
             head = folder.records()[-1].hash
             problems += _bound(folder)
