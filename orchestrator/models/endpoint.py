@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -43,6 +44,12 @@ class Endpoint:
     def shown_url(self) -> str:
         """The base URL without user and password."""
         return urlsplit(self.base_url)._replace(netloc=self.host).geturl()
+
+    def trust(self) -> ssl.SSLContext | bool:
+        """Whose certificates are believed: the usual ones, and none at an address without TLS,
+        where loading them would take longer than many an answer."""
+        is_plain = urlsplit(self.base_url).scheme == "http"
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if is_plain else True
 
     def check(self) -> None:
         """Raises UsageError for an address or a key that cannot work."""

@@ -359,7 +359,7 @@ def _connect(endpoint: Endpoint) -> AsyncOpenAI:
         # Said outright, since the environment may bring an Authorization for another host.
         default_headers={"Authorization": f"Bearer {key}"},
         # A redirect would carry the prompt to a host that nobody configured.
-        http_client=openai.DefaultAsyncHttpxClient(follow_redirects=False),
+        http_client=openai.DefaultAsyncHttpxClient(follow_redirects=False, verify=endpoint.trust()),
     )
     if endpoint.host != OWN_HOST:
         client.organization = client.project = None

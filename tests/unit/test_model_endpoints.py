@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from keyring.backend import KeyringBackend
 
 from orchestrator.errors import NotReady, UsageError
+from orchestrator.models.endpoint import Endpoint
 from orchestrator.models.presets import PRESETS
 from orchestrator.settings import ModelSettings, ProviderSettings, Settings
 from tasks.endpoints import endpoints_of, shown_chain
@@ -171,3 +173,10 @@ def test_a_key_comes_from_the_keyring() -> None:
     finally:
         keyring.set_keyring(before)
     assert refused.value.fix == "keyring set llm quaestor"
+
+
+def test_an_address_without_tls_loads_no_certificates_and_would_believe_none() -> None:
+    plain = Endpoint("m", "http://127.0.0.1:9/v1").trust()
+    assert isinstance(plain, ssl.SSLContext)
+    assert (plain.verify_mode, plain.get_ca_certs()) == (ssl.CERT_REQUIRED, [])
+    assert Endpoint("m", "https://api.example.com/v1").trust() is True
