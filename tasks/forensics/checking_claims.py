@@ -39,7 +39,7 @@ async def look_up(citations: Sequence[Citation], lab: Lab) -> dict[Citation, Res
     queries = {c: c.sql for c in citations if not isinstance(c, Lines)}
     answers = await lab.ask_all(list(queries.values()))
     found: dict[Citation, Result] = {
-        citation: _queried(citation, answer, lab.intake)
+        citation: queried(citation, answer, lab.intake)
         for citation, answer in zip(queries, answers, strict=True)
     }
     for citation in citations:
@@ -48,7 +48,8 @@ async def look_up(citations: Sequence[Citation], lab: Lab) -> dict[Citation, Res
     return found
 
 
-def _queried(citation: Citation, found: dict[str, Any] | str, intake: Intake) -> Result:
+def queried(citation: Citation, found: dict[str, Any] | str, intake: Intake) -> Result:
+    """What the lab's answer to a query's citation holds."""
     if isinstance(found, str):
         return Result(citation=citation, found_sha256="", problem=found)
     exhibits = {entry.id for table in found["tables"] if (entry := intake.exhibit_of(table))}

@@ -14,7 +14,7 @@ from orchestrator.agent import Assignment, Json, Observation
 from orchestrator.canonical import sha256_bytes
 from orchestrator.errors import ToolFailed
 from tasks.forensics.board import PLOT, Board, Noted, observed
-from tasks.forensics.checking_claims import judged, look_up
+from tasks.forensics.checking_claims import judged, look_up, queried
 from tasks.forensics.claims import (
     CLAIM,
     REVIEWED,
@@ -25,6 +25,7 @@ from tasks.forensics.claims import (
     Lines,
     Polarity,
     Query,
+    Result,
 )
 from tasks.forensics.lab import Lab
 from tasks.forensics.playbook import checked_roles, query_of, sentence
@@ -164,12 +165,14 @@ class Desk:
             except ToolFailed as error:
                 lines.append(f"{name}: not run: {error.message}")
         answers = await self._lab.ask_all(list(asked.values()))
-        made = {
-            name: found
-            for name, answer in zip(asked, answers, strict=True)
-            if isinstance(found := self._tested(name, asked[name], answer, lines), Claim)
-        }
-        return await self._claimed(list(made.values()), lines)
+        records: list[tuple[str, Json]] = []
+        for name, answer in zip(asked, answers, strict=True):
+            claim = self._tested(name, asked[name], answer, lines)
+            if claim is not None:
+                result = queried(claim.citations[0], answer, self._board.intake)
+                records += self._claimed(self._noted(claim, [result]), lines)
+        self._numbered = 0
+        return self._shown("\n".join(lines), "tests", *records)
 
     @tool()
     async def claim(
@@ -204,7 +207,8 @@ class Desk:
             depends_on=tuple(depends_on),
             citations=citations,
         )
-        (noted,) = await self._checked([made])
+        found = await look_up(made.citations, self._lab)
+        noted = self._noted(made, [found[citation] for citation in made.citations])
         said = f"{made.id} {noted.state}" + (f": {noted.why}" if noted.why else "")
         return self._shown(said, made.id, (CLAIM, noted.model_dump(mode="json")))
 
@@ -230,16 +234,11 @@ class Desk:
         found = await self._lab.ask(request)
         return Lines(exhibit=match[1].upper(), first=first, last=last, sha256=found["sha256"])
 
-    async def _checked(self, claims: list[Claim]) -> list[Noted]:
-        """Claims as they are looked up at once."""
-        results = await look_up([c for claim in claims for c in claim.citations], self._lab)
+    def _noted(self, claim: Claim, results: list[Result]) -> Noted:
+        """A claim as it is judged at once."""
         states: dict[str, Any] = {name: noted.state for name, noted in self._board.noted.items()}
-        noted = []
-        for claim in claims:
-            own = [results[citation] for citation in claim.citations]
-            state, why = judged(claim, own, self._board.intake, states)
-            noted.append(Noted(claim=claim, state=state, why=why))
-        return noted
+        state, why = judged(claim, results, self._board.intake, states)
+        return Noted(claim=claim, state=state, why=why)
 
     def _query_of(self, name: str) -> str:
         case = self._board.case
@@ -272,18 +271,14 @@ class Desk:
             citations=(_query(sql, found["sha256"]),),
         )
 
-    async def _claimed(self, claims: list[Claim], lines: list[str]) -> Observation:
-        """The claims of tests, looked up like any other."""
-        self._numbered = 0
-        records: list[tuple[str, Json]] = []
-        for noted in await self._checked(claims):
-            claim = noted.claim
-            outcome = {True: "yes", False: "no", None: "undecided"}[claim.outcome]
-            said = f"{claim.id} {noted.state} {noted.why}".strip()
-            lines.append(f"{claim.test}: {outcome}; {said}: {claim.text}")
-            records += [("query", c.model_dump(mode="json")) for c in claim.citations]
-            records.append((CLAIM, noted.model_dump(mode="json")))
-        return self._shown("\n".join(lines), "tests", *records)
+    def _claimed(self, noted: Noted, lines: list[str]) -> list[tuple[str, Json]]:
+        """The records of a test's claim, with a line that tells it."""
+        claim = noted.claim
+        outcome = {True: "yes", False: "no", None: "undecided"}[claim.outcome]
+        said = f"{claim.id} {noted.state} {noted.why}".strip()
+        lines.append(f"{claim.test}: {outcome}; {said}: {claim.text}")
+        cited: list[tuple[str, Json]] = [("query", claim.citations[0].model_dump(mode="json"))]
+        return [*cited, (CLAIM, noted.model_dump(mode="json"))]
 
 
 def _query(sql: str, sha256: str) -> Query:
