@@ -32,6 +32,7 @@ from tasks.benchmark.scorers.registry import check_name
 from tasks.benchmark.submissions import FIELDS, submission_lines
 from tasks.benchmark.suites.loading import load_suite, wanted_from
 from tasks.benchmark.verdicts import Judges, scored_rows
+from tasks.cli.batch_reading import is_carried
 from tasks.cli.benching import BoxSettings, open_box
 from tasks.cli.exits import ANSWERED, PARTIAL
 from tasks.cli.opening import home_of, load_settings, open_journal
@@ -116,6 +117,11 @@ def _scored_again(place: Place, suite: Suite, home: Path, settings: BoxSettings)
         return score_units(place, read_results(place.folder).rows, suite, (one, settings))
     store = Store.open(home, journal_url(os.environ))
     try:
+        if is_carried(store.find(place.run), store.totals(place.run)):
+            raise UsageError(
+                f"run {place.run} is going on, and scores hold gold",
+                fix="wait for its end; it is scored then",
+            )
         return score_place(place, store, suite, settings)
     finally:
         store.close()
