@@ -233,12 +233,14 @@ def _hasty(state: State, reply: LeadReply) -> list[str]:
 
 
 def _unseen(state: State) -> tuple[str, ...]:
-    """The files and addresses of the task, when nobody was given any work."""
-    if state.task is None or any(turn.assignments for turn in state.turns):
+    """The files and addresses of the task, when no work was given or none came to anything."""
+    reports = [report for turn in state.turns for report in turn.reports.values()]
+    if state.task is None or any(report.status == "done" for report in reports):
         return ()
+    what = "nothing was seen of" if reports else "nobody has looked at"
     named = [item.name for item in state.task.attachments]
     named += [found[0].rstrip(".,;:") for found in MATERIAL.finditer(_task(state))]
-    return tuple(f"nobody has looked at {name}" for name in dict.fromkeys(named))[:5]
+    return tuple(f"{what} {name}" for name in dict.fromkeys(named))[:5]
 
 
 def _task(state: State) -> str:

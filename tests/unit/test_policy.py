@@ -493,3 +493,25 @@ def test_an_answer_of_the_opening_is_asked_about_when_it_passes_over_material(
     assert isinstance(move, Consult) == bool(said)
     if isinstance(move, Consult):
         assert said in move.detail[0]
+
+
+def test_a_figure_that_is_insisted_on_after_all_work_has_failed_is_no_answer() -> None:
+    game = Game(task="What does prices.xlsx say about lamps?")
+    game.round(GOOD, FAILED)
+    made_up = ev.AnswerCheck(basis="model_memory", unsupported=("1234",))
+    game.consult(finish("It says 1234."), made_up)
+    assert isinstance(game.move, Consult)
+    game.consult(finish("It says 1234."), made_up)
+    move = game.move
+    assert isinstance(move, Finish)
+    assert move.unproven == ("nothing was seen of prices.xlsx",)
+
+
+def test_that_a_file_could_not_be_read_is_an_answer() -> None:
+    game = Game(task="What does prices.xlsx say about lamps?")
+    game.round(GOOD, FAILED)
+    for _ in range(2):
+        game.consult(finish("prices.xlsx cannot be read."), ev.AnswerCheck(basis="model_memory"))
+    move = game.move
+    assert isinstance(move, Finish)
+    assert move.unproven == ()
