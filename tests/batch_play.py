@@ -244,17 +244,15 @@ def report(cli: Cli) -> list[dict[str, Any]]:
 
 
 def unit_processes(temp: Path) -> list[str]:
-    """The processes that belong to units of this test."""
-    marked = f"{VARIABLE}={temp}".encode()
+    """The processes that belong to units of this test, by their environment or, where a box has
+    none, by their command."""
+    marked, named = f"{VARIABLE}={temp}".encode(), f"{temp}/{PREFIX}".encode()
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            if any(
-                name.startswith(marked) for name in (entry / "environ").read_bytes().split(b"\0")
-            ):
-                found.append((entry / "cmdline").read_text(errors="replace"))
-        except OSError:
-            continue
+        with suppress(OSError):
+            command, environ = (entry / "cmdline").read_bytes(), (entry / "environ").read_bytes()
+            if named in command or any(one.startswith(marked) for one in environ.split(b"\0")):
+                found.append(command.decode("utf-8", "replace")[:200])
     return found
 
 
