@@ -15,7 +15,7 @@ from orchestrator.models.llm import Frozen
 ClaimKind = Literal["observation", "absence", "amount", "inference", "limitation"]
 Polarity = Literal["inculpatory", "exculpatory", "neutral"]
 State = Literal["verified", "mismatch", "unsupported", "not_reproducible", "unverifiable"]
-Standing = Literal["supported", "open", "explained", "not_seen", "untested"]
+Standing = Literal["supported", "open", "explained", "not_seen", "undecided", "untested"]
 CLAIM, REVIEWED, SUMMARY, ROLES = (
     f"forensics.{name}/1" for name in ("claim", "reviewed", "summary", "roles")
 )

@@ -207,7 +207,7 @@ def resting_claims(report: CaseReport) -> tuple[str, ...]:
     named = (
         name
         for finding in report.verdict.findings
-        if finding.standing != "untested"
+        if finding.standing not in ("untested", "undecided")
         for name in (*finding.claims, *(c for twin in finding.twins for c in twin.claims))
     )
     return tuple(dict.fromkeys(heads[name] for name in named if name in heads))

@@ -104,6 +104,8 @@ def _finding(mechanism: Mechanism, tests: Mapping[str, Decided], docket: Docket)
     twins = [(tests[name], test) for name, part, test in mechanism.tests() if part == "twin"]
     own = [*signals, *(twin for twin, _ in twins)]
     standing = _standing([s.outcome for s in signals], [t.outcome for t, _ in twins])
+    if standing == "untested" and any(one.claims for one in signals):
+        standing = "undecided"
     common = _common(mechanism, own, tests, docket)
     if standing in ("supported", *CLEARED) and common:
         standing = "open"
@@ -155,7 +157,7 @@ def _common(
     sources = independent(_sources(mechanism, own), docket.intake)
     wanted = docket.playbook.common.exhibits
     unrun = any(item.gap and item.gap.needs == "test" for item in own)
-    if len(sources) < wanted and not unrun:
+    if 0 < len(sources) < wanted and not unrun:
         why = f"{wanted} independent exhibits are needed, {len(sources)} are behind it"
         gaps.append(Gap(test=mechanism.id, why=why, needs="evidence"))
     items = [item for one in (*own, *shared) for item in one.claims]
@@ -212,7 +214,7 @@ def _word(findings: Sequence[Finding], docket: Docket, stopped: str) -> tuple[Wo
     if nothing:
         return "insufficient_evidence", nothing
     supported = [f.title for f in findings if f.standing == "supported"]
-    unsettled = [f for f in findings if f.standing in ("open", "untested")]
+    unsettled = [f for f in findings if f.standing not in ("supported", *CLEARED)]
     half_open = [f.title for f in unsettled if f.standing == "open"]
     if supported and half_open:
         return "partly_supported", f"{'; '.join(supported)}. Not settled: {'; '.join(half_open)}"
@@ -247,7 +249,7 @@ def _missing(findings: Sequence[Finding]) -> list[str]:
     said = [
         f"{gap.test}: {gap.why}"
         for finding in findings
-        if finding.standing in ("open", "untested")
+        if finding.standing not in ("supported", *CLEARED)
         for gap in finding.missing
     ]
     return list(dict.fromkeys(said))

@@ -257,6 +257,14 @@ def test_every_plot_is_drawn_inside_its_frame_whatever_the_rows(kind: str, rows:
     assert 0 <= made.left_out <= len(rows)
 
 
+def test_a_plot_shows_its_second_column_however_many_follow() -> None:
+    rows = (("a", 200, 18), ("b", 100, 36))
+    plot = Plot(title="Hits", kind="bar", sql="q", columns=("p", "hits", "ips"), rows=rows)
+    made = drawing.drawn(plot)
+    assert [(bar.label, bar.value) for bar in made.bars] == [("a", "200"), ("b", "100")]
+    assert (made.across, made.up) == ("p", "hits")
+
+
 def batch(count: int = 3, **changes: object) -> dict[str, bytes]:
     rows = [
         Row(

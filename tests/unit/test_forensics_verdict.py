@@ -17,6 +17,8 @@ SHARED = [test.id for test in PLAYBOOK.shared]
 INTAKE = intake_of()
 BETWEEN: dict[str, Any] = {name: dict.fromkeys(figures) for name, figures in FOR.items()}
 
+FOR_SHARED = {name: FOR[name] for name in SHARED}
+
 
 def names_of(mechanism: str, *parts: str) -> list[str]:
     found = next(one for one in PLAYBOOK.mechanism if one.id == mechanism)
@@ -93,6 +95,14 @@ def test_an_outcome_that_a_claim_states_of_itself_is_not_believed() -> None:
     twin = names[-1]
     lied = ran(twin, AGAINST[twin], INTAKE, outcome=True)
     assert verdict_of(docket_of([*found(names[:-1]), lied])).word != "allegation_supported"
+
+
+def test_a_mechanism_whose_figures_decide_nothing_was_tested_and_is_not_cleared() -> None:
+    claims = found([*SHARED, *names_of("self-referral", "signal")], BETWEEN | FOR_SHARED)
+    verdict = verdict_of(docket_of(claims))
+    finding = next(f for f in verdict.findings if f.mechanism == "self-referral")
+    assert finding.standing == "undecided"
+    assert verdict.word != "not_supported"
 
 
 def test_what_is_not_verified_counts_for_nothing() -> None:

@@ -64,7 +64,7 @@ def drawn(plot: Plot) -> Drawing:
 
 
 def _bars(plot: Plot) -> Drawing:
-    rows = [(str(row[0]), _number(row[-1])) for row in plot.rows if row]
+    rows = [(str(row[0]), _number(_second(row))) for row in plot.rows if row]
     kept = [(label, value) for label, value in rows if value is not None and value >= 0][:BARS]
     top = max((value for _, value in kept), default=0.0) or 1.0
     room = WIDTH - LABELS - 70.0
@@ -74,11 +74,11 @@ def _bars(plot: Plot) -> Drawing:
     )
     names = _names(plot)
     height = TOP + ROW * max(1, len(kept)) + 8
-    return Drawing(height, names[1], names[0], bars=bars, left_out=len(plot.rows) - len(kept))
+    return Drawing(height, *names, bars=bars, left_out=len(plot.rows) - len(kept))
 
 
 def _curve(plot: Plot) -> Drawing:
-    places = [(_place(row[0]), _number(row[-1])) for row in plot.rows if row]
+    places = [(_place(row[0]), _number(_second(row))) for row in plot.rows if row]
     pairs = [(x, y) for x, y in places if x is not None and y is not None]
     if not pairs:
         return Drawing(HEIGHT, *_names(plot), left_out=len(plot.rows))
@@ -133,7 +133,11 @@ def _histogram(plot: Plot) -> Drawing:
 
 def _names(plot: Plot) -> tuple[str, str]:
     names = plot.columns or ("", "")
-    return names[0], names[-1]
+    return names[0], names[1] if len(names) > 1 else names[0]
+
+
+def _second(row: Sequence[Any]) -> Any:
+    return row[1] if len(row) > 1 else row[0]
 
 
 def _number(value: Any) -> float | None:
