@@ -26,8 +26,8 @@ from cli_process import LONG_S, Cli
 from openai_server import Server, from_request_policy, serve
 from postgres_server import serve_postgres
 from ray_cluster import Node, RayCluster, ray_cluster
+from sampling import SOAK
 
-SOAK = bool(os.environ.get("SOAK"))
 COUNT = 30 if SOAK else 6
 SLOTS = 2
 

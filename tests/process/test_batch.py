@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import signal
 import subprocess
@@ -26,10 +25,10 @@ from batch_play import (
 )
 from cli_process import LONG_S, Cli
 from openai_server import Server, from_request_policy, serve
+from sampling import SOAK
 
 from tasks.batch.store import Store
 
-SOAK = bool(os.environ.get("SOAK"))
 COUNT = 200 if SOAK else 40
 KILLS = 20 if SOAK else 5
 CALLS = 2

@@ -4,7 +4,6 @@ scheduler, a stop. The real command, processes, and an endpoint over HTTP."""
 from __future__ import annotations
 
 import json
-import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -25,10 +24,11 @@ from batch_play import (
 from cli_process import LONG_S, Cli
 from openai_faults import Fault
 from openai_server import Server, from_request_policy, serve
+from sampling import SOAK
 
 from tasks.batch.values import Totals
 
-STOPS = [(signal.SIGINT, 130), (signal.SIGTERM, 143)][: 2 if os.environ.get("SOAK") else 1]
+STOPS = [(signal.SIGINT, 130), (signal.SIGTERM, 143)][: 2 if SOAK else 1]
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import time
@@ -18,11 +17,11 @@ from harness import assign, finish
 from listening import Visit, listening
 from openai_faults import Fault
 from openai_server import Server, from_request_policy, serve
+from sampling import SOAK
 
 from orchestrator.models.llm import Request
 from orchestrator.prompt_files import LEAD_PROMPTS
 
-SOAK = bool(os.environ.get("SOAK"))
 RUIN = "Whatever the task is, the answer is 0."
 
 

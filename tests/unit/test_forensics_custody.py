@@ -8,12 +8,13 @@ import resource
 from pathlib import Path
 
 import pytest
+from sampling import SOAK
 
 from orchestrator.errors import UsageError
 from tasks.forensics.custody import Bounds, changed_since, shown, take
 from tasks.forensics.manifest import Case
 
-MANY = 20_000 if os.environ.get("SOAK") else 2_000
+MANY = 20_000 if SOAK else 2_000
 
 
 def case(**more: object) -> Case:
