@@ -114,13 +114,16 @@ async def open_ray() -> AsyncIterator[RayEngine]:
 
 
 def _connect() -> Any:
+    # Ray reads both when it is imported. The second would have each node build an environment anew
+    # from the folder that we stand in, where we were started by `uv run`.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     try:
         import ray
     except ModuleNotFoundError as error:
         raise NotReady(
             "Ray is not installed", fix="uv tool install 'quaestor[ray,postgres]'"
         ) from error
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         _knock(os.environ.get("RAY_ADDRESS", ""))
         ray.init(
