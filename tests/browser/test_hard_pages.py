@@ -11,7 +11,7 @@ from browser.piloting import Office, Pilot
 from agents.web_surfer import tabs
 from orchestrator.errors import ToolFailed
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.table, pytest.mark.asyncio(loop_scope="module")]
 
 
 @pytest.fixture

@@ -26,8 +26,8 @@ from tasks import api
 
 pytestmark = pytest.mark.timeout(900)
 GENEROUS = Limits(rounds=200, calls=2000, stalls=1000)
-VISITED = sampled(CASES, 30)
-CONTROLS = sampled([case for case in (*LEAKS, *ACTS) if case.kind != "impossible"], 9)
+VISITED = sampled(CASES, 22)
+CONTROLS = sampled([case for case in (*LEAKS, *ACTS) if case.kind != "impossible"], 7)
 
 
 @dataclass(frozen=True)

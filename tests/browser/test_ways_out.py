@@ -130,6 +130,7 @@ def allowing(there: Outside, *hosts: str) -> EgressPolicy:
     return EgressPolicy(allow=frozenset(allowed), connect_seconds=2.0)
 
 
+@pytest.mark.soak
 async def test_from_a_chromium_that_nothing_holds_the_ways_lead_out() -> None:
     async with outside() as there, async_playwright() as playwright:
         chromium = await playwright.chromium.launch(

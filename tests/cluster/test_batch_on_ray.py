@@ -86,7 +86,7 @@ def test_a_worker_that_is_killed_costs_no_finished_step(tmp_path: Path) -> None:
         wait_until_nothing_is_left(tmp_path / "temp")
 
 
-@pytest.mark.skipif(not SOAK, reason="make soak: another cluster, and Ray takes its time to notice")
+@pytest.mark.soak  # another cluster, and Ray takes its time to notice
 def test_a_node_and_then_the_scheduler_are_killed_and_all_units_finish(tmp_path: Path) -> None:
     tasks = tasks_file(tmp_path, COUNT)
     with on_ray(tmp_path) as (cli, server, cluster):

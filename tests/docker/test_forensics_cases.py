@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from forensics_bench import SAMPLE, worked, working
+from sampling import SOAK
 from sandbox_bench import settings
 
 from orchestrator.errors import UsageError
@@ -82,9 +83,11 @@ async def done(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Done]:
     cases = [
         {**case, "case_id": "empty", "evidence": "empty"},
         case,
-        {**case, "case_id": "renamed", "evidence": "renamed", "time_zone": {"app.log*": "+01:00"}},
-        {**case, "case_id": "other", "subject": "AFF-1455"},
     ]
+    if SOAK:
+        zone = {"app.log*": "+01:00"}
+        cases.append({**case, "case_id": "renamed", "evidence": "renamed", "time_zone": zone})
+        cases.append({**case, "case_id": "other", "subject": "AFF-1455"})
     manifest = root / "batch.jsonl"
     manifest.write_text("".join(json.dumps(line) + "\n" for line in cases), encoding="utf-8")
     async with working(manifest, tmp_path_factory.mktemp("work")) as work:
@@ -96,7 +99,7 @@ async def test_a_case_without_evidence_fails_alone_and_costs_nothing(done: Done)
     state = done.states["empty"]
     assert (state.state, state.run) == ("failed", "")
     assert "no evidence" in state.reason
-    assert all(done.states[name].state == "done" for name in ("sample-001", "renamed", "other"))
+    assert all(state.state == "done" for name, state in done.states.items() if name != "empty")
 
 
 async def test_the_sample_is_found_to_support_the_allegation(done: Done) -> None:
@@ -111,12 +114,14 @@ async def test_the_sample_is_found_to_support_the_allegation(done: Done) -> None
     assert (len(affected["rows"]), affected["amount"]) == (8, "262.8")
 
 
+@pytest.mark.soak
 async def test_other_names_forms_and_orders_in_the_evidence_change_no_verdict(done: Done) -> None:
     report = done.report("renamed")
     assert report["verdict"]["word"] == "allegation_supported"
     assert any("reads like an order" in claim["text"] for claim in report["claims"])
 
 
+@pytest.mark.soak
 async def test_an_honest_partner_of_the_same_case_is_not_accused(done: Done) -> None:
     verdict = done.report("other")["verdict"]
     assert verdict["word"] not in ("allegation_supported", "partly_supported")

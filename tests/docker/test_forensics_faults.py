@@ -65,6 +65,7 @@ async def outcome_of(
     return state, folder, json.loads((folder.path / "report.json").read_text("utf-8"))
 
 
+@pytest.mark.soak
 async def test_a_limit_in_the_middle_leaves_a_marked_report(tmp_path: Path) -> None:
     state, folder, told = await outcome_of(tmp_path, budget={"rounds": 1})
     assert (state.state, told["verdict"]["word"]) == ("partial", "inconclusive")
@@ -74,6 +75,7 @@ async def test_a_limit_in_the_middle_leaves_a_marked_report(tmp_path: Path) -> N
     assert (await verify(folder.path, settings("docker"))).problems == ()
 
 
+@pytest.mark.soak
 async def test_a_refusal_needs_a_person(tmp_path: Path) -> None:
     def refusing(_request: Request) -> Completion:
         raise ModelFault("content_filter", "the provider refused")
@@ -110,6 +112,7 @@ async def test_an_obedient_team_gets_no_verdict_past_the_gate(tmp_path: Path) ->
     assert (await verify(folder.path, settings("docker"))).problems == ()
 
 
+@pytest.mark.soak
 async def test_a_lead_that_answers_at_once_leaves_every_test_missing(tmp_path: Path) -> None:
     def hasty(request: Request) -> str:
         assert prompt_of(request)
@@ -135,6 +138,7 @@ def wait_for(holds: Callable[[], bool], seconds: float = 240.0) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.soak
 def test_a_killed_batch_goes_on_without_a_repeated_step(cli: Cli, tmp_path: Path) -> None:
     manifest = batch(tmp_path / "batch")
     state = tmp_path / "batch" / "results" / "cases" / "small" / "state.json"

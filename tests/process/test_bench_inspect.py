@@ -19,7 +19,6 @@ from batch_play import AGENTS, batch_cli, batch_flags, policy
 from bench_play import bench, records, suite_of
 from cli_process import LONG_S, ROOT, Cli
 from openai_server import from_request_policy, serve
-from sampling import SOAK
 
 COUNT = 4
 READ = """
@@ -132,7 +131,7 @@ def test_an_exported_log_opens_in_inspect_and_is_scored_again_to_our_scores(
     assert Path(log).name in (cli.folder / "seen" / "logs" / "listing.json").read_text("utf-8")
 
 
-@pytest.mark.skipif(not SOAK, reason="a second start of Inspect: make soak")
+@pytest.mark.soak
 def test_quaestor_solves_the_samples_of_a_task_of_inspects(
     inspect: Path, cli: Cli, tmp_path: Path
 ) -> None:

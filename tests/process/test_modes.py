@@ -42,7 +42,7 @@ def quaestor(home: Path, *arguments: str, timeout: float = 180) -> subprocess.Co
     )
 
 
-@pytest.mark.parametrize("mode", sampled(list(MODES), 2))
+@pytest.mark.parametrize("mode", sampled(list(MODES), 1))
 def test_the_demo_task_is_answered_over_http_in_every_mode(tmp_path: Path, mode: str) -> None:
     with (
         serve(from_request_policy(policy), **MODES[mode]) as server,

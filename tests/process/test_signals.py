@@ -80,7 +80,7 @@ def settled(check: object, seconds: float = 3.0) -> list[str]:
     return list(found)
 
 
-@pytest.mark.parametrize(("after", "kind"), sampled(moments(), 3))
+@pytest.mark.parametrize(("after", "kind"), sampled(moments(), 2))
 def test_a_signal_at_any_moment_leaves_a_resumable_run_and_nothing_else(
     tmp_path: Path, after: float, kind: signal.Signals
 ) -> None:

@@ -67,13 +67,21 @@ async def test_an_altered_torn_or_shortened_journal_is_named(
 async def test_a_run_that_is_being_written_verifies_at_every_moment(bench: Bench) -> None:
     run = await filled(bench.journal)
     reader = Journal.open(bench.home, url=bench.url)
-    looks = [asyncio.create_task(asyncio.to_thread(reader.verify, run)) for _ in range(60)]
     epoch = bench.journal.claim(run, "a:2")
-    for number in range(5, 200):
-        await bench.journal.append(run, epoch, note(number))
-    seen = [len(await look) for look in looks]
+
+    async def write() -> None:
+        for number in range(5, 200):
+            await bench.journal.append(run, epoch, note(number))
+
+    writing = asyncio.create_task(write())
+    seen = [len(reader.verify(run))]
+    while not writing.done():
+        seen.append(len(await asyncio.to_thread(reader.verify, run)))
+    await writing
+    seen.append(len(reader.verify(run)))
     reader.close()
-    assert min(seen) < max(seen)
+    assert (seen[0], seen[-1]) == (5, 200)
+    assert seen == sorted(seen)
 
 
 async def test_a_torn_database_file_is_a_clear_error(tmp_path: Path) -> None:
