@@ -154,6 +154,7 @@ def test_every_fault_of_a_file_is_named_and_nothing_is_started(tmp_path: Path) -
     assert cli("batch", "list", "--json").stdout == ""
 
 
+@pytest.mark.soak
 def test_records_tell_the_start_every_unit_and_the_end(tmp_path: Path) -> None:
     tasks = tasks_file(tmp_path, 3)
     with serve(from_request_policy(policy)) as server:

@@ -17,7 +17,6 @@ from harness import assign, finish
 from listening import Visit, listening
 from openai_faults import Fault
 from openai_server import Server, from_request_policy, serve
-from sampling import SOAK
 
 from orchestrator.models.llm import Request
 from orchestrator.prompt_files import LEAD_PROMPTS
@@ -140,6 +139,7 @@ def bad_prompts(folder: Path) -> Path:
     return made
 
 
+@pytest.mark.soak
 def test_a_finished_run_becomes_a_case_that_is_replayed_for_free(
     cli: Cli, server: Server, tmp_path: Path
 ) -> None:
@@ -165,9 +165,8 @@ def test_a_finished_run_becomes_a_case_that_is_replayed_for_free(
     changed = bench(cli, *judge)
     assert (changed.returncode, changed.stdout.partition(":")[0]) == (2, "could not judge")
     assert len(server.log) == asked
-    if SOAK:
-        live = bench(cli, "run", str(suite), *batch_flags(cli), "--json")
-        assert records(live)[-1]["systems"]["scripted"]["classes"] == {"correct": 1}
+    live = bench(cli, "run", str(suite), *batch_flags(cli), "--json")
+    assert records(live)[-1]["systems"]["scripted"]["classes"] == {"correct": 1}
 
 
 def changed_program(folder: Path) -> Path:

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -18,6 +20,7 @@ def uv(*arguments: str, cwd: Path = ROOT) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.soak
 def test_the_wheel_runs_the_demo_outside_the_checkout(tmp_path: Path) -> None:
     uv("build", "--wheel", "--quiet", "--out-dir", str(tmp_path / "dist"))
     (wheel,) = (tmp_path / "dist").glob("quaestor-*.whl")
