@@ -9,31 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from orchestrator.errors import UsageError
-from orchestrator.limits import Limits, parse_limits
 from tasks.benchmark.cases import Assigned, Case, file_sha256
 from tasks.benchmark.scorers.registry import PURE
-from tasks.benchmark.suites.reading import Faults, Row, attached, distinct, parse, read_rows
+from tasks.benchmark.suites.own import TaskRow
+from tasks.benchmark.suites.reading import Faults, Row, distinct, parse, read_rows
 
 
-class TaskRow(BaseModel):
-    """A line of the file; a field that is not known is refused, since it may be a slip."""
+class BatchRow(TaskRow):
+    """A line of the file: its gold may be missing, and its scorer needs no model and no box."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    id: str | int
-    input: str = Field(min_length=1)
-    gold: Any = None
-    check: Any = None
-    scorer: str = "exact"
-    files: tuple[str, ...] = ()
-    level: str | int = ""
-    tags: tuple[str, ...] = ()
-    limits: str = ""
     priority: int = Field(default=0, ge=-1_000, le=1_000)
 
     @field_validator("input")
@@ -49,15 +37,6 @@ class TaskRow(BaseModel):
         if name not in PURE:
             raise ValueError(f"there is no scorer {name!r} for batches; one of {', '.join(PURE)}")
         return name
-
-    @field_validator("limits")
-    @classmethod
-    def _readable(cls, text: str) -> str:
-        try:
-            parse_limits(text, Limits())
-        except UsageError as error:
-            raise ValueError(error.message) from error
-        return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,18 +71,6 @@ def read_tasks(path: Path) -> Tasks:
 def _cases(
     rows: Iterable[Row], folder: Path, faults: Faults, priorities: dict[str, int]
 ) -> Iterator[tuple[Row, Case]]:
-    for row, item in parse(rows, TaskRow, faults):
+    for row, item in parse(rows, BatchRow, faults):
         priorities[str(item.id)] = item.priority
-        yield (
-            row,
-            Case(
-                id=str(item.id),
-                task=item.input,
-                attachments=attached(row, "files", item.files, folder, faults),
-                gold=item.check if item.gold is None else item.gold,
-                scorer=item.scorer,
-                level=str(item.level),
-                tags=item.tags,
-                limits=item.limits,
-            ),
-        )
+        yield row, item.case(row, folder, faults)

@@ -14,9 +14,6 @@ from tasks.cli.given import Show, Where
 Batch = Annotated[
     str, typer.Argument(metavar="BATCH", help="The start of a batch's id, or `last`.")
 ]
-Parallel = Annotated[
-    int | None, typer.Option("--parallel", metavar="N", min=1, help="How many run at a time.")
-]
 BatchLimit = Annotated[
     list[str] | None,
     typer.Option(
@@ -46,23 +43,15 @@ def run(
     tasks: Annotated[
         Path, typer.Argument(metavar="TASKS.jsonl", help="One task per line: see the docs.")
     ],
-    parallel: Parallel = None,
-    model: Annotated[
-        list[str] | None,
-        typer.Option("--model", metavar="NAME", help="The model; several are compared."),
-    ] = None,
+    parallel: opt.Parallel = None,
+    model: opt.Models = None,
     repeat: Annotated[
         int, typer.Option("--repeat", metavar="R", min=1, help="How often each task is run.")
     ] = 1,
-    engine: Annotated[
-        str, typer.Option("--engine", metavar="E", help="local (default) or ray.")
-    ] = "local",
+    engine: opt.Engine = "local",
     limit: opt.Limit = None,
     batch_limit: BatchLimit = None,
-    wall: Annotated[
-        str,
-        typer.Option("--wall", metavar="TIME", help="A unit's process is killed after this."),
-    ] = "1h",
+    wall: opt.Wall = "1h",
     lead_model: opt.LeadModel = None,
     base_url: opt.BaseUrl = None,
     allow_host: opt.AllowHost = None,
@@ -71,14 +60,7 @@ def run(
     code_host: opt.CodeHost = None,
     approvals: opt.Approvals = None,
     i_accept_irreversible: opt.Accept = False,
-    on_question: Annotated[
-        str | None,
-        typer.Option(
-            "--on-question",
-            metavar="RULE",
-            help="deny (default), or stop: the unit is parked until it is answered.",
-        ),
-    ] = None,
+    on_question: opt.ParkOnQuestion = None,
     require_evidence: opt.RequireEvidence = False,
     classic: opt.Classic = False,
     prompts: opt.Prompts = None,
@@ -99,21 +81,7 @@ def run(
     `quaestor batch resume`; nothing is paid twice."""
     from tasks.cli.batching import Ordered, run_batch
 
-    values = {
-        "models.lead": lead_model,
-        "models.base_url": base_url,
-        "web.allow_hosts": allow_host,
-        "web.only_hosts": only_host,
-        "web.enabled": False if no_web else None,
-        "sandbox.code_hosts": code_host,
-        "sandbox.launcher": sandbox,
-        "approvals": approvals,
-        "on_question": on_question,
-        "require_evidence": True if require_evidence else None,
-        "strategy": "classic" if classic else None,
-        "prompts": prompts,
-        "without": [*(without or []), *(["verify"] if no_verify else [])],
-    }
+    flags = opt.system_flags(locals(), limit)
     ordered = Ordered(
         tasks=tasks,
         models=tuple(model or ()),
@@ -126,7 +94,7 @@ def run(
     )
     where = Where(home, config, trust_project)
     show = Show(json, quiet, plain, verbose)
-    return run_batch(ordered, (opt.flags_given(values, limit), where), streams_of(context), show)
+    return run_batch(ordered, (flags, where), streams_of(context), show)
 
 
 def status(
@@ -148,7 +116,7 @@ def list_batches(context: typer.Context, json: opt.Json = False, home: opt.Home 
 def resume(
     context: typer.Context,
     batch: Batch = "last",
-    parallel: Parallel = None,
+    parallel: opt.Parallel = None,
     batch_limit: BatchLimit = None,
     take_over: Annotated[
         bool, typer.Option("--take-over", help="Even if a live process carries the batch.")
@@ -177,7 +145,7 @@ def retry(
             help="infra (endpoint, engine or disk failed), crashed, or wall.",
         ),
     ] = "infra",
-    parallel: Parallel = None,
+    parallel: opt.Parallel = None,
     json: opt.Json = False,
     quiet: opt.Quiet = False,
     plain: opt.Plain = False,

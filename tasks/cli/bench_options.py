@@ -1,16 +1,11 @@
-"""The options of benchmark commands, and how those about a system become settings."""
+"""The options of benchmark commands."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
-
-from tasks.cli import options as opt
-
-if TYPE_CHECKING:
-    from tasks.config_file import Given
 
 Suite = Annotated[
     str,
@@ -40,18 +35,10 @@ Sample = Annotated[
     int | None,
     typer.Option("--sample", metavar="N", min=1, help="So many cases, chosen by a fixed seed."),
 ]
-Models = Annotated[
-    list[str] | None,
-    typer.Option("--model", metavar="NAME", help="The model; several are compared."),
-]
 Repeat = Annotated[
     int | None,
     typer.Option("--repeat", metavar="R", min=1, help="How often each case is run."),
 ]
-Parallel = Annotated[
-    int | None, typer.Option("--parallel", metavar="N", min=1, help="How many run at a time.")
-]
-Engine = Annotated[str, typer.Option("--engine", metavar="E", help="local (default) or ray.")]
 BatchLimit = Annotated[
     list[str] | None,
     typer.Option(
@@ -60,9 +47,6 @@ BatchLimit = Annotated[
         help="Of the run as a whole: usd=20,time=8h,calls=...: what is not started by then is "
         "missing.",
     ),
-]
-Wall = Annotated[
-    str, typer.Option("--wall", metavar="TIME", help="A unit's process is killed after this.")
 ]
 Grader = Annotated[
     str | None,
@@ -78,42 +62,9 @@ OpenAnswers = Annotated[
         "--open-answers", help="Let units open the places where benchmarks stand in the open."
     ),
 ]
-OnQuestion = Annotated[
-    str | None,
-    typer.Option(
-        "--on-question",
-        metavar="RULE",
-        help="deny (default), or stop: the unit is parked until it is answered.",
-    ),
-]
 MaxDrop = Annotated[
     float, typer.Option("--max-drop", metavar="SHARE", help="What may be lost, such as 0.02.")
 ]
 Out = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="Where the files go, if elsewhere.")
 ]
-
-
-def system_flags(values: dict[str, Any], limits: list[str] | None) -> list[Given]:
-    """The flags about the system under test, by the names that commands have them under; those
-    that a command does not have were not given."""
-    keys = {
-        "lead_model": "models.lead",
-        "base_url": "models.base_url",
-        "allow_host": "web.allow_hosts",
-        "only_host": "web.only_hosts",
-        "code_host": "sandbox.code_hosts",
-        "sandbox": "sandbox.launcher",
-        "approvals": "approvals",
-        "on_question": "on_question",
-        "prompts": "prompts",
-    }
-    named = {key: values.get(name) for name, key in keys.items()}
-    without = [*(values.get("without") or []), *(["verify"] if values.get("no_verify") else [])]
-    switched = {
-        "web.enabled": False if values.get("no_web") else None,
-        "require_evidence": True if values.get("require_evidence") else None,
-        "strategy": "classic" if values.get("classic") else None,
-        "without": without,
-    }
-    return opt.flags_given({**named, **switched}, limits)

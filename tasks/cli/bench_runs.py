@@ -20,18 +20,18 @@ def run(
     level: bo.Level = None,
     only: bo.Only = None,
     sample: bo.Sample = None,
-    parallel: bo.Parallel = None,
+    parallel: opt.Parallel = None,
     repeat: bo.Repeat = None,
-    model: bo.Models = None,
+    model: opt.Models = None,
     grader: bo.Grader = None,
     replay: Annotated[
         bool,
         typer.Option("--replay", help="Replay recorded cases offline: no model, no cost."),
     ] = False,
-    engine: bo.Engine = "local",
+    engine: opt.Engine = "local",
     limit: opt.Limit = None,
     batch_limit: bo.BatchLimit = None,
-    wall: bo.Wall = "1h",
+    wall: opt.Wall = "1h",
     force: bo.Force = False,
     open_answers: bo.OpenAnswers = False,
     lead_model: opt.LeadModel = None,
@@ -42,7 +42,7 @@ def run(
     code_host: opt.CodeHost = None,
     approvals: opt.Approvals = None,
     i_accept_irreversible: opt.Accept = False,
-    on_question: bo.OnQuestion = None,
+    on_question: opt.ParkOnQuestion = None,
     require_evidence: opt.RequireEvidence = False,
     classic: opt.Classic = False,
     prompts: opt.Prompts = None,
@@ -77,7 +77,7 @@ def run(
         open_answers=open_answers,
         accepts_irreversible=i_accept_irreversible,
     )
-    settings = (bo.system_flags(given, limit), Where(home, config, trust_project))
+    settings = (opt.system_flags(given, limit), Where(home, config, trust_project))
     show = Show(json, quiet, plain, verbose)
     return run_suite(ordered, settings, streams_of(context), show)
 
@@ -85,10 +85,10 @@ def run(
 def resume(
     context: typer.Context,
     run: bo.BenchRun = "last",
-    model: bo.Models = None,
+    model: opt.Models = None,
     repeat: bo.Repeat = None,
     limit: opt.Limit = None,
-    parallel: bo.Parallel = None,
+    parallel: opt.Parallel = None,
     batch_limit: bo.BatchLimit = None,
     fork: Annotated[
         bool,
@@ -154,7 +154,7 @@ def estimate(
     level: bo.Level = None,
     model: opt.Model = None,
     repeat: bo.Repeat = None,
-    parallel: bo.Parallel = None,
+    parallel: opt.Parallel = None,
     limit: opt.Limit = None,
     base_url: opt.BaseUrl = None,
     no_web: opt.NoWeb = False,
@@ -177,7 +177,7 @@ def estimate(
     order = chosen(pilot, split=split, levels=level or [], only=[], sample=pilot_units)
     models = (model,) if model else ()
     ordered = Ordered(order, models, repeats=1, parallel=at_once)
-    flags = bo.system_flags(
+    flags = opt.system_flags(
         {"base_url": base_url, "no_web": no_web, "no_verify": no_verify, "sandbox": sandbox}, limit
     )
     where = Where(home, config, trust_project)
@@ -208,7 +208,7 @@ def gate(
     model: opt.Model = None,
     grader: bo.Grader = None,
     repeat: bo.Repeat = None,
-    parallel: bo.Parallel = None,
+    parallel: opt.Parallel = None,
     limit: opt.Limit = None,
     base_url: opt.BaseUrl = None,
     no_web: opt.NoWeb = False,
@@ -236,7 +236,7 @@ def gate(
         models = (model,) if model else ()
         ordered = Ordered(order, models, repeats=repeat or 1, parallel=parallel or 1)
     where = Where(home, config, trust_project)
-    candidate = Candidate(results, ordered, (bo.system_flags(given, limit), where))
+    candidate = Candidate(results, ordered, (opt.system_flags(given, limit), where))
     show = Show(json, quiet, True)
     return gate_runs(baseline, candidate, max_drop, streams_of(context), show)
 

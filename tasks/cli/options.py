@@ -160,6 +160,25 @@ FLAGS = {
     "prompts": "--prompts",
     "out": "--out",
 }
+Models = Annotated[
+    list[str] | None,
+    typer.Option("--model", metavar="NAME", help="The model; several are compared."),
+]
+Parallel = Annotated[
+    int | None, typer.Option("--parallel", metavar="N", min=1, help="How many run at a time.")
+]
+Engine = Annotated[str, typer.Option("--engine", metavar="E", help="local (default) or ray.")]
+Wall = Annotated[
+    str, typer.Option("--wall", metavar="TIME", help="A unit's process is killed after this.")
+]
+ParkOnQuestion = Annotated[
+    str | None,
+    typer.Option(
+        "--on-question",
+        metavar="RULE",
+        help="deny (default), or stop: the unit is parked until it is answered.",
+    ),
+]
 
 
 def flags_given(values: dict[str, Any], limits: list[str] | None) -> list[Given]:
@@ -175,3 +194,28 @@ def flags_given(values: dict[str, Any], limits: list[str] | None) -> list[Given]
     for text in limits or []:
         given += limits_given(text, "--limit")
     return given
+
+
+def system_flags(values: dict[str, Any], limits: list[str] | None) -> list[Given]:
+    """The flags about the system under test, by the names that commands have them under; those
+    that a command does not have were not given."""
+    keys = {
+        "lead_model": "models.lead",
+        "base_url": "models.base_url",
+        "allow_host": "web.allow_hosts",
+        "only_host": "web.only_hosts",
+        "code_host": "sandbox.code_hosts",
+        "sandbox": "sandbox.launcher",
+        "approvals": "approvals",
+        "on_question": "on_question",
+        "prompts": "prompts",
+    }
+    named = {key: values.get(name) for name, key in keys.items()}
+    without = [*(values.get("without") or []), *(["verify"] if values.get("no_verify") else [])]
+    switched = {
+        "web.enabled": False if values.get("no_web") else None,
+        "require_evidence": True if values.get("require_evidence") else None,
+        "strategy": "classic" if values.get("classic") else None,
+        "without": without,
+    }
+    return flags_given({**named, **switched}, limits)

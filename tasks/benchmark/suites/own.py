@@ -19,8 +19,8 @@ from tasks.benchmark.scorers.registry import check_name
 from tasks.benchmark.suites.reading import Faults, Row, attached, parse
 
 
-class OwnRow(BaseModel):
-    """A line of the file; a field that is not known is refused, since it may be a slip."""
+class TaskRow(BaseModel):
+    """A line about one task; a field that is not known is refused, since it may be a slip."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -33,15 +33,6 @@ class OwnRow(BaseModel):
     level: str | int = ""
     tags: tuple[str, ...] = ()
     limits: str = ""
-    recording: str | None = None
-
-    @field_validator("scorer")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        try:
-            return check_name(name)
-        except UsageError as error:
-            raise ValueError(f"{error.message}; {error.fix}") from error
 
     @field_validator("limits")
     @classmethod
@@ -51,6 +42,34 @@ class OwnRow(BaseModel):
         except UsageError as error:
             raise ValueError(error.message) from error
         return text
+
+    def case(self, row: Row, folder: Path, faults: Faults, recording: Path | None = None) -> Case:
+        """What it says, with its files found beside the file it stands in."""
+        return Case(
+            id=str(self.id),
+            task=self.input,
+            attachments=attached(row, "files", self.files, folder, faults),
+            gold=self.check if self.gold is None else self.gold,
+            scorer=self.scorer,
+            level=str(self.level),
+            tags=self.tags,
+            limits=self.limits,
+            recording=recording,
+        )
+
+
+class OwnRow(TaskRow):
+    """A line of a suite: it can be judged, and may be replayed."""
+
+    recording: str | None = None
+
+    @field_validator("scorer")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        try:
+            return check_name(name)
+        except UsageError as error:
+            raise ValueError(f"{error.message}; {error.fix}") from error
 
     @model_validator(mode="after")
     def _one_gold(self) -> OwnRow:
@@ -62,20 +81,7 @@ class OwnRow(BaseModel):
 def own_cases(rows: Iterable[Row], folder: Path, faults: Faults) -> Iterator[tuple[Row, Case]]:
     """The cases."""
     for row, item in parse(rows, OwnRow, faults):
-        yield (
-            row,
-            Case(
-                id=str(item.id),
-                task=item.input,
-                attachments=attached(row, "files", item.files, folder, faults),
-                gold=item.check if item.gold is None else item.gold,
-                scorer=item.scorer,
-                level=str(item.level),
-                tags=item.tags,
-                limits=item.limits,
-                recording=_recording(row, item.recording, folder, faults),
-            ),
-        )
+        yield row, item.case(row, folder, faults, _recording(row, item.recording, folder, faults))
 
 
 def _recording(row: Row, name: str | None, folder: Path, faults: Faults) -> Path | None:
