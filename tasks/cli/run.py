@@ -63,24 +63,12 @@ def run(
 
     values = {
         "models.name": model,
-        "models.lead": lead_model,
         "models.audio": audio_model,
-        "models.base_url": base_url,
-        "web.allow_hosts": allow_host,
-        "web.only_hosts": only_host,
         "web.tell_hosts": tell_host,
-        "web.enabled": False if no_web else None,
-        "sandbox.code_hosts": code_host,
-        "sandbox.launcher": sandbox,
-        "approvals": approvals,
-        "on_question": on_question,
-        "require_evidence": True if require_evidence else None,
-        "strategy": "classic" if classic else None,
-        "prompts": prompts,
-        "without": [*(without or []), *(["verify"] if no_verify else [])],
         "demo": True if demo or demo_material else None,
         "out": out,
     }
+    flags = [*opt.system_flags(locals(), limit), *opt.flags_given(values, None)]
     order = Order(
         task=task,
         attachments=tuple(attach or ()),
@@ -90,7 +78,7 @@ def run(
     )
     where = Where(home, config, trust_project)
     show = Show(json, quiet, plain, verbose)
-    return start(order, opt.flags_given(values, limit), where, streams_of(context), show)
+    return start(order, flags, where, streams_of(context), show)
 
 
 def resume(
