@@ -31,8 +31,10 @@ _READER = (
     *("image.spans", "image.tables", "image.questions", "image.convert"),
 )
 _EXAMINER = (
-    *("image.document", "inside.forensics.times", "inside.forensics.content"),
-    *("inside.forensics.shapes", "inside.forensics.rows", "inside.forensics.columns"),
+    *("image.document", "image.kinds", "image.readers"),
+    *("inside.forensics.times", "inside.forensics.content", "inside.forensics.shapes"),
+    *("inside.forensics.rows", "inside.forensics.columns", "inside.forensics.unseen"),
+    *("inside.forensics.mails", "inside.forensics.documents"),
     *("inside.forensics.tables", "inside.forensics.isolated", "inside.forensics.archives"),
     *("inside.forensics.gate", "inside.forensics.database", "inside.forensics.profile"),
     *("inside.forensics.intake", "inside.forensics.plotting", "inside.forensics.tools"),

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from sandbox.image.document import MAX_TEXT, Document, Unreadable, late, library, one_line
 from sandbox.image.kinds import LONG_HTML, TEXTS, detect, opened
@@ -30,8 +30,7 @@ MARKED = {
 
 
 def _read_pdf(path: Path) -> Document:
-    described = _output("pdfinfo", str(path)).splitlines()
-    fields = dict(line.partition(":")[::2] for line in described)
+    fields = pdf_fields(path)
     document = pdf_pages(path, 1, PAGES)
     document.title = fields.get("Title", "").strip()
     count = int(fields.get("Pages", "0").strip() or 0)
@@ -41,8 +40,14 @@ def _read_pdf(path: Path) -> Document:
     return document
 
 
-def pdf_pages(path: Path, first: int, last: int) -> Document:
-    """A part per page; pages without text are recognized from their image."""
+def pdf_fields(path: Path) -> dict[str, str]:
+    """What a PDF says of itself: Title, Pages and the like. Raises Unreadable with the reason."""
+    described = _output("pdfinfo", "-enc", "UTF-8", str(path)).splitlines()
+    return dict(line.partition(":")[::2] for line in described)
+
+
+def pdf_pages(path: Path, first: int, last: int, is_late: Callable[[], bool] = late) -> Document:
+    """A part per page; pages without text are recognized from their image, until it is late."""
     document = Document("pdf")
     span = ("-f", str(first), "-l", str(last))
     text = _output("pdftotext", "-layout", *span, "-enc", "UTF-8", str(path), "-")
@@ -50,7 +55,7 @@ def pdf_pages(path: Path, first: int, last: int) -> Document:
     if text.endswith("\f"):
         pages.pop()
     empty = [number for number, page in enumerate(pages, first) if not page.strip()]
-    recognized = _recognize_pages(path, empty[:OCR_PAGES])
+    recognized = _recognize_pages(path, empty[:OCR_PAGES], is_late)
     for number, page in enumerate(pages, first):
         document.add(f"page {number}", recognized.get(number, page))
     if recognized:
@@ -60,10 +65,10 @@ def pdf_pages(path: Path, first: int, last: int) -> Document:
     return document
 
 
-def _recognize_pages(path: Path, numbers: list[int]) -> dict[int, str]:
+def _recognize_pages(path: Path, numbers: list[int], is_late: Callable[[], bool]) -> dict[int, str]:
     found = {}
     for number in numbers:
-        if late():
+        if is_late():
             break
         page = ("-f", str(number), "-l", str(number))
         drawing = ["pdftoppm", "-r", "150", "-gray", "-png", *page, str(path)]
@@ -178,11 +183,16 @@ def table_cell(value: object, formula: object) -> str:
 
 
 def _read_marked(kind: str, path: Path) -> Document:
+    with path.open("rb") as file:
+        return marked(kind, file)
+
+
+def marked(kind: str, file: IO[bytes]) -> Document:
+    """What the converter for a kind makes of a file, in parts by its headings or slides."""
     name, ending = MARKED[kind]
     converter = getattr(library("markitdown.converters"), name)()
     described = library("markitdown").StreamInfo(extension=ending, filename=f"document{ending}")
-    with path.open("rb") as file:
-        result = converter.convert(file, described)
+    result = converter.convert(file, described)
     document = Document(kind, title=one_line(result.title or ""))
     pattern = r"^<!-- Slide number: (\d+) -->$" if kind == "pptx" else r"^#{1,6} +(.+)$"
     word = {"pptx": "slide", "xls": "sheet"}.get(kind, "section")

@@ -103,6 +103,10 @@ class Support:
         """A line of an exhibit, or a constant that a query asked about."""
         self._add(text)
 
+    def add_passage(self, lines: Iterable[str]) -> None:
+        """Lines that follow each other in a text: quoted words may run over their ends."""
+        self._long.append(" ".join(" ".join(lines).split()))
+
     def add_number(self, number: Decimal) -> None:
         """A figure that a stated formula gives."""
         self._numbers.add(number)
@@ -110,7 +114,8 @@ class Support:
     def holds(self, atom: Atom) -> bool:
         """Whether the atom is there."""
         if atom.kind == "words":
-            return any(atom.text in text for text in self._long)
+            words = " ".join(atom.text.split())
+            return any(atom.text in text or words in text for text in self._long)
         if atom.number is not None:
             return self.has_number(atom.text.lower(), atom.number)
         if atom.kind == "time":

@@ -17,7 +17,8 @@ from tasks.forensics.intake import Intake
 from tasks.forensics.lab import Lab
 from tasks.forensics.rules import computed, numbers_in
 
-PLACE = re.compile(r"\b[Ll]ines? (\d+)(?:(?: to |-)(\d+))?\b")
+PLACE = re.compile(r"\b([Ll]ine|[Pp]age|[Ss]lide)s? (\d+)(?:(?: to |-)(\d+))?\b")
+NUMBERED = re.compile(r"\b(?:page|slide) (\d+)")
 UNITS = frozenset(map(Decimal, ("1", "7", "24", "60", "100", "1000", "3600", "86400")))
 
 
@@ -75,8 +76,8 @@ async def _lines(citation: Lines, lab: Lab) -> Result:
     return Result(
         citation=citation,
         found_sha256=found["sha256"],
-        columns=("line", "text"),
-        rows=tuple((number, text) for number, text in found["lines"]),
+        columns=tuple(found["columns"]),
+        rows=tuple(tuple(line) for line in found["lines"]),
         partial=True,
         exhibits=(citation.exhibit,),
     )
@@ -141,12 +142,14 @@ def _atoms_hold(claim: Claim, results: Sequence[Result]) -> tuple[State, str]:
 
 
 def _without_places(text: str, results: Sequence[Result]) -> str:
-    """A sentence without the numbers of lines that it cites."""
+    """A sentence without the numbers of lines and pages that it cites."""
     cited = [r.citation for r in results if isinstance(r.citation, Lines)]
-    numbers = {str(n) for lines in cited for n in (lines.first, lines.last)}
+    lines = {str(n) for citation in cited for n in (citation.first, citation.last)}
+    pages = {number for r in results for place in r.places for number in NUMBERED.findall(place)}
 
     def left(found: re.Match[str]) -> str:
-        return "" if {found[1], found[2] or found[1]} <= numbers else found[0]
+        numbers = lines if found[1].lower() == "line" else pages
+        return "" if {found[2], found[3] or found[2]} <= numbers else found[0]
 
     return PLACE.sub(left, text)
 
@@ -155,10 +158,12 @@ def support_of(results: Sequence[Result]) -> Support:
     """Everything that the results hold."""
     support = Support()
     for result in results:
-        # The number of a line is where a text stands, not a figure in it.
+        # The number of a line or page is where a text stands, not a figure in it.
         lines = isinstance(result.citation, Lines)
-        rows = [row[1:] for row in result.rows] if lines else result.rows
+        rows = [row[-1:] for row in result.rows] if lines else result.rows
         support.add_cells(rows, without=result.labels)
+        if result.places:
+            support.add_passage(str(row[-1]) for row in result.rows)
         for exhibit in result.exhibits:
             support.add_text(exhibit)
         for constant in result.asked:
@@ -201,6 +206,13 @@ def _absence_holds(claim: Claim, results: Sequence[Result], intake: Intake) -> t
     whole = [result for result in results if not result.partial]
     if not whole:
         return "unsupported", "absence, or all, needs a query over whole exhibits (no lines, LIMIT)"
+    read = {name for result in whole for name in result.exhibits}
+    documents = [e.id for e in intake.exhibits if e.is_document and e.id in read]
+    if documents:
+        return "unsupported", (
+            f"absence cannot be claimed of a document such as {documents[0]}: a converter may "
+            f"leave text out, and words may run over the end of a line"
+        )
     broken = sorted({name for result in whole for name in incomplete(result, intake)})
     if broken:
         return "unsupported", f"absence cannot be claimed: {', '.join(broken)} is not complete"

@@ -88,6 +88,13 @@ class Result(Frozen):
     exhibits: tuple[str, ...] = ()
     problem: str = ""
 
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Where cited lines of a document stand in it: its pages, sections; each once."""
+        if self.citation.kind != "lines" or "place" not in self.columns:
+            return ()
+        return tuple(dict.fromkeys(str(row[1]) for row in self.rows))
+
 
 class Checked(Frozen):
     """A claim with its state, why, and what its citations hold."""

@@ -29,7 +29,7 @@ from tasks.forensics.claims import (
 )
 from tasks.forensics.lab import Lab
 from tasks.forensics.playbook import checked_roles, query_of, sentence
-from tasks.forensics.showing import exhibits_text, profile_text, rows_text
+from tasks.forensics.showing import exhibits_text, lines_text, profile_text, rows_text
 
 CITED_LINES = re.compile(r"(E\d{3,4}(?:\.\d+)?):(\d+)(?:-(\d+))?", re.IGNORECASE)
 MAX_CITED = 20
@@ -95,17 +95,17 @@ class Desk:
         """Lines of an exhibit that match a regular expression, case ignored. Cite them as
         E003:10-12."""
         found = await self._lab.ask({"op": "grep", "exhibit": exhibit, "pattern": pattern, "n": n})
-        lines = "\n".join(f"{number}: {text}" for number, text in found["lines"])
-        return self._shown(f"{found['count']} lines match\n{lines}", f"{exhibit} /{pattern}/")
+        text = f"{found['count']} lines match\n{lines_text(found['lines'])}"
+        return self._shown(text, f"{exhibit} /{pattern}/")
 
     @tool(direct=True)
     async def lines(self, exhibit: str, first: int, last: int) -> Observation:
-        """Lines of an exhibit as they stand there, at most 200."""
+        """Lines of an exhibit as they stand there, at most 200; those of a document (PDF, office
+        text, mail, page) with the place that they stand at."""
         found = await self._lab.ask(
             {"op": "lines", "exhibit": exhibit, "first": first, "last": last}
         )
-        text = "\n".join(f"{number}: {line}" for number, line in found["lines"])
-        return self._shown(text, f"{exhibit}:{first}-{last}")
+        return self._shown(lines_text(found["lines"]), f"{exhibit}:{first}-{last}")
 
     @tool(direct=True)
     async def geo(self, ip: str) -> Observation:

@@ -11,6 +11,8 @@ from pydantic import JsonValue
 
 from orchestrator.models.llm import Frozen
 
+PROSE = "text line"
+
 
 class Clock(Frozen):
     """The form of a column of times, its zone ("" when nobody knows) and how that was found."""
@@ -42,7 +44,8 @@ class Column(Frozen):
 
 
 class Table(Frozen):
-    """A table of an exhibit, as SQL names it; rows know their `_line` in it (or row, or member)."""
+    """A table of an exhibit, as SQL names it; rows know their `_line` in it (or row, or member, or
+    line of the text that was made of it)."""
 
     name: str
     of: str = ""
@@ -70,6 +73,11 @@ class Examined(Frozen):
     flaws: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     tables: tuple[Table, ...] = ()
+
+    @property
+    def is_document(self) -> bool:
+        """Whether its lines are those of a text that was made of it."""
+        return any(table.unit == PROSE for table in self.tables)
 
 
 class Link(Frozen):
@@ -101,12 +109,29 @@ class Place(Frozen):
 
 
 class Order(Frozen):
-    """A cell that reads like an order to whoever examines it."""
+    """A cell that reads like an order to whoever examines it; in a document with its `place`, and
+    with why a reader would not see it, or ""."""
 
     table: str
     column: str
     line: int
     text: str
+    place: str = ""
+    hidden: str = ""
+
+    @property
+    def where(self) -> str:
+        """Where it stands, in words."""
+        place = f" ({self.place}{', ' + self.hidden if self.hidden else ''})" if self.place else ""
+        return f"{self.table} line {self.line}{place}, column {self.column}"
+
+
+class Named(Frozen):
+    """A document that names the subject in `count` lines; `lines` are the first of them."""
+
+    table: str
+    count: int
+    lines: tuple[int, ...]
 
 
 class Intake(Frozen):
@@ -116,6 +141,7 @@ class Intake(Frozen):
     links: tuple[Link, ...] = ()
     skews: tuple[Skew, ...] = ()
     subject: tuple[Place, ...] = ()
+    named: tuple[Named, ...] = ()
     orders: tuple[Order, ...] = ()
     gaps: tuple[str, ...] = ()
 
@@ -165,8 +191,7 @@ class Intake(Frozen):
             for skew in self.skews
         ]
         said += [
-            f"{order.table} line {order.line}, column {order.column} reads like an order to its "
-            f"reader; it is evidence and nothing else"
+            f"{order.where} reads like an order to its reader; it is evidence and nothing else"
             for order in self.orders
         ]
         return (*said, *self.gaps)

@@ -18,7 +18,10 @@ from tasks.forensics.scripted_roles import read_exhibits, roles_of
 
 CLAIM = re.compile(r"^(C[\d.]+) \[(\w+)( test [^;]*)?; cites ([^\]]*)\]: (.*)$", re.MULTILINE)
 MADE = re.compile(r"\b(C\d+\.\d+\.\d+)\b")
-ORDER = re.compile(r"^note: (e\d+)\w* line (\d+), column .* reads like an order", re.MULTILINE)
+ORDER = re.compile(
+    r"^note: (e\d+(?:_\d+)?)\w* line (\d+), column .* reads like an order", re.MULTILINE
+)
+NAMED = re.compile(r"^subject named in (E[\d.]+): \d+ lines \((\d+)", re.MULTILINE)
 COUNTED = re.compile(r"^(Q[0-9A-F]{6})\n[^\n]+\n(.+?) \| (\d+) \| (\d+)$", re.MULTILINE)
 NAME = "scripted forensics team"
 
@@ -101,16 +104,21 @@ def _counting(roles: dict[str, str], _subject: str) -> str:
 
 
 def _own_claims(done: list[Step]) -> list[tuple[str, dict[str, Json]]]:
-    """The busiest partner as the query has shown it, and each line that reads like an order."""
+    """The busiest partner as the query has shown it, each line that reads like an order, and where
+    documents first name the subject."""
     wanted: list[tuple[str, dict[str, Json]]] = []
     shown = next((step.body for step in done if step.tool == "sql"), "")
     counted = COUNTED.search(shown)
     if counted:
         text = f"{counted[2]} has {counted[3]} hits from {counted[4]} addresses."
         wanted.append(("claim", {"text": text, "cites": [counted[1]]}))
-    for exhibit, line in ORDER.findall(done[0].body)[:3]:
-        text = f"Line {line} of {exhibit.upper()} reads like an order to whoever examines it."
-        wanted.append(("claim", {"text": text, "cites": [f"{exhibit.upper()}:{line}"]}))
+    for table, line in ORDER.findall(done[0].body)[:3]:
+        exhibit = table.upper().replace("_", ".")
+        text = f"Line {line} of {exhibit} reads like an order to whoever examines it."
+        wanted.append(("claim", {"text": text, "cites": [f"{exhibit}:{line}"]}))
+    for exhibit, line in NAMED.findall(done[0].body)[:5]:
+        text = f"Line {line} of {exhibit} names the subject of the case."
+        wanted.append(("claim", {"text": text, "cites": [f"{exhibit}:{line}"]}))
     return wanted
 
 

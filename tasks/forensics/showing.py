@@ -17,6 +17,7 @@ from tasks.forensics.playbook import Playbook
 CELL = 160
 MAX_LINKS = 60
 MAX_COLUMNS = 40
+MAX_NAMED = 10
 
 
 def exhibits_text(intake: Intake) -> str:
@@ -29,6 +30,9 @@ def _exhibit_lines(intake: Intake) -> Iterator[str]:
         complete = "complete" if exhibit.whole else "NOT COMPLETE"
         yield f"{exhibit.id} {exhibit.path}: {exhibit.kind}, {exhibit.size} bytes, {complete}"
         for table in exhibit.tables:
+            if exhibit.is_document:
+                yield f"  {table.name} ({table.rows} lines of text): grep and lines read it"
+                continue
             columns = "; ".join(_brief(table, column) for column in table.columns[:MAX_COLUMNS])
             yield f"  {table.name} ({table.rows} rows): {columns}"
     for link in intake.links[:MAX_LINKS]:
@@ -39,6 +43,11 @@ def _exhibit_lines(intake: Intake) -> Iterator[str]:
         )
     for place in intake.subject:
         yield f"subject in {place.table}.{place.column}: {place.rows} rows"
+    for named in intake.named:
+        first = ", ".join(map(str, named.lines[:MAX_NAMED]))
+        document = intake.exhibit_of(named.table)
+        if document is not None:
+            yield f"subject named in {document.id}: {named.count} lines ({first})"
     for text in intake.warnings()[:60]:
         yield f"note: {text}"
 
@@ -84,6 +93,14 @@ def rows_text(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """A result as lines."""
     lines = [" | ".join(map(shown, columns)), *(" | ".join(map(_cell, row)) for row in rows)]
     return "\n".join(lines) + f"\n[{len(rows)} rows]"
+
+
+def lines_text(lines: Sequence[Sequence[Any]]) -> str:
+    """Lines with their numbers; those of a document with their place: `12 (page 3): ...`."""
+    return "\n".join(
+        f"{number}{''.join(f' ({where})' for where in place)}: {text}"
+        for number, *place, text in lines
+    )
 
 
 def _cell(value: Any) -> str:

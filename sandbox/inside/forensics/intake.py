@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.image.document import Unreadable, library
-from sandbox.inside.forensics import archives, database, profile
-from sandbox.inside.forensics.content import GZIP, Flaws, encoding_of, head_of
+from sandbox.inside.forensics import archives, database, documents, profile
+from sandbox.inside.forensics.content import Flaws, encoding_of, head_of, is_packed
 from sandbox.inside.forensics.isolated import isolated
 from sandbox.inside.forensics.rows import Table, Text, tables_of
 from sandbox.inside.forensics.shapes import Shape, binary_kind, text_shape
@@ -29,7 +29,6 @@ FIRST_LINES = 20
 LIBRARIES = ("duckdb", "pyarrow", "pyarrow.parquet", "pandas")
 """Loaded once, before the children are made; pyarrow asks for pandas at its first array."""
 OPENED = ("sqlite", "parquet")
-UNREAD = ("program", "pickle", "picture", "pdf", "office", "binary", "unread archive")
 SHEETS = "xl/workbook.xml"
 NAMES = {
     "csv": ("delimited text", "text"),
@@ -47,6 +46,14 @@ NAMES = {
     "zip": ("zip",),
     "tar": ("tar",),
     "pdf": ("pdf",),
+    "docx": ("docx",),
+    "pptx": ("pptx",),
+    "epub": ("epub",),
+    "odt": ("odt",),
+    "eml": ("mail",),
+    "msg": ("outlook mail",),
+    "html": ("html", "text"),
+    "htm": ("html", "text"),
 }
 
 
@@ -116,21 +123,61 @@ def _one(given: Given, *, inside_archive: bool) -> dict[str, Any]:
     head = head_of(given.at)
     if not head:
         return _entry(given, "empty")
+    packed = is_packed(given.at)
+    document = documents.document_kind(given.at, head, packed=packed)
+    if document:
+        return _document(given, document, nested=inside_archive)
     kind = binary_kind(head)
     if kind == "zip" and _holds(given.at, SHEETS):
         kind = "sheets"
-    if kind in ("zip", "tar") and not _is_packed(given.at, kind):
+    if kind in ("zip", "tar") and not (packed and kind == "zip"):
         return _archive(given, kind, nested=inside_archive)
     if kind and kind not in (*OPENED, "sheets"):
-        found = _entry(given, kind if kind in UNREAD else "duckdb database")
-        notes = [f"a {kind} is not opened: it is listed with its hash"]
-        return found | {"kind": kind, "notes": notes, "whole": False} | _misnamed(given, kind)
+        return _listed(given, kind, packed)
     return _tabular(given, kind, head)
 
 
-def _is_packed(path: Path, kind: str) -> bool:
-    with path.open("rb") as file:
-        return kind == "zip" and file.read(2) == GZIP
+def _listed(given: Given, kind: str, packed: bool) -> dict[str, Any]:
+    """What is not opened."""
+    notes = [f"a {kind} is not opened: it is listed with its hash"]
+    if kind == "office" and not packed:
+        notes = [documents.why_unread(given.at)]
+    if packed:
+        notes = [f"a {kind} inside gzip is not opened: unpack it"]
+    misnamed = _misnamed(given, kind, notes)
+    return _entry(given, kind) | {"kind": kind, "whole": False} | misnamed
+
+
+def _document(given: Given, kind: str, *, nested: bool) -> dict[str, Any]:
+    """A document as lines of text; what it carries with it becomes members."""
+    found = _entry(given, kind)
+    try:
+        read = documents.read_document(given.at, kind)
+    except Unreadable as reason:
+        return found | {"whole": False, "flaws": [str(reason)]} | _misnamed(given, kind)
+    found["tables"] = [_written(documents.table_of(read), given, alone=True)]
+    members: list[list[str]] = []
+    flaws = list(read.broken)
+    if nested and read.members:
+        flaws.append(f"{len(read.members)} files inside it are not opened: it is a member itself")
+    else:
+        members = _kept(given, read.members, flaws)
+    misnamed = _misnamed(given, kind, read.notes)
+    return found | {"members": members, "whole": not flaws, "flaws": flaws} | misnamed
+
+
+def _kept(given: Given, carried: list[tuple[str, bytes]], flaws: list[str]) -> list[list[str]]:
+    """The files that a mail carries, written down under their numbers."""
+    folder = WORK / "members" / given.id
+    folder.mkdir(parents=True, exist_ok=True)
+    if len(carried) > archives.MAX_MEMBERS:
+        flaws.append(f"only the first {archives.MAX_MEMBERS} of {len(carried)} files were opened")
+    kept = []
+    for number, (name, content) in enumerate(carried[: archives.MAX_MEMBERS], start=1):
+        target = folder / f"{number}"
+        target.write_bytes(content)
+        kept.append([name[:400], str(target)])
+    return kept
 
 
 def _holds(path: Path, member: str) -> bool:
@@ -257,15 +304,18 @@ def _together(
 
 
 def _compared(tables: list[dict[str, Any]], request: dict[str, Any]) -> dict[str, Any]:
+    rows = [table for table in tables if table["unit"] != documents.PROSE]
+    prose = [table for table in tables if table["unit"] == documents.PROSE]
     base = database.opened({table["name"]: WORK / f"{table['name']}.parquet" for table in tables})
     for table in tables:
         profile.describe(base, table)
-    linked = profile.links(base, tables)
+    linked = profile.links(base, rows)
     subject = str(request.get("subject") or "")
     return {
         "columns": [table["columns"] for table in tables],
         "links": linked,
-        "skews": list(profile.skews(base, tables, linked)),
-        "subject": profile.subject_places(base, tables, subject) if subject else [],
-        "orders": profile.orders(base, tables),
+        "skews": list(profile.skews(base, rows, linked)),
+        "subject": profile.subject_places(base, rows, subject) if subject else [],
+        "named": profile.named_in(base, prose, subject) if subject else [],
+        "orders": profile.orders(base, rows) + profile.orders_in(base, prose),
     }

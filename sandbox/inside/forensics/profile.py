@@ -5,6 +5,8 @@ Asks our own Parquet in SQL of our own. Column names only ever come out of the t
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -23,6 +25,10 @@ ORDERS = re.compile(
     re.IGNORECASE,
 )
 """What text in evidence looks like when it speaks to whoever reads it."""
+ORDERS_IN = re.compile(ORDERS.pattern, re.IGNORECASE | re.DOTALL)
+UNPRINTED = re.compile("[\u00ad\u200b-\u200f\u2060-\u2064\ufeff]")
+"""Characters without a shape, with which words are kept from being found."""
+NAMED = 20
 
 
 def describe(base: Any, table: dict[str, Any]) -> None:
@@ -179,6 +185,47 @@ def orders(base: Any, tables: list[dict[str, Any]]) -> list[dict[str, Any]]:
             for line, text in rows
         ]
     return found[:50]
+
+
+def named_in(base: Any, tables: list[dict[str, Any]], subject: str) -> list[dict[str, Any]]:
+    """The documents that name the subject, with the lines; part of a longer name is none."""
+    form = re.compile(rf"(?<!\w){re.escape(subject)}(?![\w-])")
+    found = []
+    for table in tables:
+        lines = [line for line, _, text, _ in _lines(base, table) if form.search(text)]
+        if lines:
+            found.append({"table": table["name"], "count": len(lines), "lines": lines[:NAMED]})
+    return found
+
+
+def orders_in(base: Any, tables: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Lines of documents at which an order to the reader begins; it may run over several."""
+    found: list[dict[str, Any]] = []
+    for table in tables:
+        lines = _lines(base, table)
+        said = [UNPRINTED.sub("", text) for _, _, text, _ in lines]
+        begins = list(itertools.accumulate((len(text) + 1 for text in said), initial=0))
+        matches = itertools.islice(ORDERS_IN.finditer("\n".join(said)), 100)
+        spans = {_rows_of(match, begins): None for match in matches}
+        for first, last in list(spans)[:20]:
+            line, place, _, hidden = lines[first]
+            text = _short(" ".join(" ".join(said[first : last + 1]).split()))
+            order = {"table": table["name"], "column": "text", "line": line, "text": text}
+            found.append(order | {"place": place, "hidden": hidden or ""})
+    return found[:50]
+
+
+def _rows_of(match: re.Match[str], begins: list[int]) -> tuple[int, int]:
+    """The rows that a match begins and ends in."""
+    first, last = (bisect.bisect_right(begins, at) - 1 for at in (match.start(), match.end() - 1))
+    return first, last
+
+
+def _lines(base: Any, table: dict[str, Any]) -> list[tuple[int, str, str, str | None]]:
+    asked = f"SELECT _line, place, text, hidden FROM {table['name']} ORDER BY _line"  # noqa: S608 - our name
+    return [
+        (line, place, text, hidden) for line, place, text, hidden in base.execute(asked).fetchall()
+    ]
 
 
 def _texts(tables: list[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], str, dict[str, Any]]]:

@@ -33,13 +33,15 @@ Row = tuple[int, Sequence["str | None"]]
 
 @dataclass
 class Table:
-    """Rows can be asked for several times. `name` tells tables of one file apart."""
+    """Rows can be asked for several times. `name` tells tables of one file apart; `are_texts` is
+    whether no cell is a figure or a time, whatever it looks like."""
 
     name: str
     columns: tuple[str, ...]
     rows: Callable[[], Iterator[Row]]
     unparsed: list[int] = field(default_factory=list)
     unit: str = "line"
+    are_texts: bool = False
 
 
 @dataclass(frozen=True)

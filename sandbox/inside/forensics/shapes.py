@@ -31,6 +31,7 @@ MAGIC = {
     b"SQLite format 3\0": "sqlite",
     b"PAR1": "parquet",
     b"%PDF-": "pdf",
+    b"{\\rtf": "office",
     b"\x7fELF": "program",
     b"MZ": "program",
     b"\x80\x04": "pickle",

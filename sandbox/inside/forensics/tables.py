@@ -47,7 +47,10 @@ def write(table: Table, exhibit: str, zone: Zone, target: Path) -> Written:
         rows += 1
         for column, cell in zip(seen, cells, strict=True):
             column.add(cell)
-    columns = [typed(column, zone.name, zone.by) for column in seen]
+    if table.are_texts:
+        columns = [Typed(column.name, "VARCHAR", "text") for column in seen]
+    else:
+        columns = [typed(column, zone.name, zone.by) for column in seen]
     _name_clocks(columns)
     _store(table, exhibit, columns, target)
     return Written(columns, rows, rows >= MAX_ROWS)

@@ -10,12 +10,14 @@ import ipaddress
 import json
 import re
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from sandbox.image.document import Unreadable, library
 from sandbox.inside.forensics import database
 from sandbox.inside.forensics.content import Flaws, lines_of
+from sandbox.inside.forensics.documents import KINDS
 from sandbox.inside.forensics.intake import INPUTS, INTAKE, WORK, tables_in
 
 QUERY_S, SEARCH_S, PLOT_S = 60.0, 15.0, 60.0
@@ -93,28 +95,30 @@ class Case:
             raise Unreadable(f"the pattern is no regular expression: {error}") from error
         found: list[list[Any]] = []
         count = 0
-        for number, line in self._lines(exhibit):
+        for number, *place, line in self._lines(exhibit):
             if form.search(line[:65536]):
                 count += 1
                 if len(found) < min(most, MAX_LINES):
-                    found.append([number, line[:MAX_LINE]])
+                    found.append([number, *place, line[:MAX_LINE]])
         return {"lines": found, "count": count}
 
     def lines(self, exhibit: str, first: int, last: int) -> dict[str, Any]:
-        """A range of lines as they stand in the file."""
+        """A range of lines as they stand in the file; those of a document with their place."""
         if not 1 <= first <= last < first + MAX_LINES:
             raise Unreadable(f"name a range of 1 to {MAX_LINES} lines")
         found = []
-        for number, line in self._lines(exhibit):
-            if number > last:
+        for line in self._lines(exhibit):
+            if line[0] > last:
                 break
-            if number >= first:
-                found.append([number, line])
+            if line[0] >= first:
+                found.append(list(line))
         if not found:
             raise Unreadable(f"{exhibit} has no line {first}")
         content = json.dumps(found, ensure_ascii=True).encode("ascii")
-        shown = [[number, line[:MAX_LINE]] for number, line in found]
-        return {"lines": shown, "sha256": hashlib.sha256(content).hexdigest()}
+        shown = [[*where, line[:MAX_LINE]] for *where, line in found]
+        columns = ["line", "text"] if len(found[0]) == 2 else ["line", "place", "text"]
+        digest = hashlib.sha256(content).hexdigest()
+        return {"columns": columns, "lines": shown, "sha256": digest}
 
     def geo(self, ip: str) -> dict[str, Any]:
         """What the case's own tables of networks, or a database among its exhibits, say."""
@@ -159,13 +163,24 @@ class Case:
         places = {name: (WORK / f"{name}.parquet").absolute() for name in self._tables}
         return database.opened(places)
 
-    def _lines(self, exhibit: str) -> Any:
+    def _lines(self, exhibit: str) -> Iterator[tuple[Any, ...]]:
+        """(line, text), or (line, place, text) of a document."""
         entry = self._exhibits.get(exhibit.upper())
         if entry is None:
             raise Unreadable(f"there is no exhibit {exhibit!r}; there is E001 and on")
+        if entry["kind"] in KINDS and entry["tables"]:
+            return self._prose(entry["tables"][0]["name"])
         if not entry.get("encoding"):
             raise Unreadable(f"{exhibit} is {entry['kind']}: it has no lines; use sql or sample")
         return lines_of(place_of(exhibit.upper()), entry["encoding"], Flaws())
+
+    def _prose(self, table: str) -> Iterator[tuple[Any, ...]]:
+        asked = self._opened().execute(
+            "SELECT _line, place || coalesce(' (' || hidden || ')', ''), text "  # noqa: S608 - our name
+            f"FROM {table} ORDER BY _line"
+        )
+        while rows := asked.fetchmany(1_000):
+            yield from rows
 
     def _network_columns(self) -> list[str]:
         return [

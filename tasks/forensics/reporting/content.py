@@ -61,7 +61,8 @@ class Material:
 
 
 class Cited(Frozen):
-    """A citation with what it was found to hold. `place` is a query's id or EXHIBIT:LINES."""
+    """A citation with what it was found to hold. `place` is a query's id or EXHIBIT:LINES, with the
+    pages or sections where the exhibit is a document."""
 
     place: str
     sql: str
@@ -95,7 +96,7 @@ class Statement(Frozen):
 
 
 class ShownExhibit(Frozen):
-    """An exhibit as it was received."""
+    """An exhibit as it was received, or a member of one."""
 
     id: str
     path: str
@@ -267,9 +268,7 @@ def _cited(result: Result) -> Cited:
     cited = result.citation
     lines = isinstance(cited, Lines)
     return Cited(
-        place=f"{cited.exhibit}:{cited.first}-{cited.last}"
-        if isinstance(cited, Lines)
-        else cited.id,
+        place=_place(result),
         sql="" if lines else getattr(cited, "sql", ""),
         sha256=cited.sha256,
         exhibits=result.exhibits,
@@ -280,21 +279,49 @@ def _cited(result: Result) -> Cited:
     )
 
 
+def _place(result: Result) -> str:
+    cited = result.citation
+    if not isinstance(cited, Lines):
+        return cited.id
+    lines = f"{cited.first}-{cited.last}" if cited.last > cited.first else f"{cited.first}"
+    where = f" ({', '.join(result.places)})" if result.places else ""
+    return f"{cited.exhibit}:{lines}{where}"
+
+
 def _exhibits(custody: Custody, intake: Intake) -> Iterator[ShownExhibit]:
     found: dict[str, Examined] = {entry.id: entry for entry in intake.exhibits}
     for item in custody.exhibits:
         entry = found.get(item.id)
+        if entry is not None:
+            yield _received(entry, item.reference)
+            members = [e for e in intake.exhibits if e.id.startswith(f"{item.id}.")]
+            yield from (_received(member, item.reference) for member in members)
+            continue
         yield ShownExhibit(
             id=item.id,
             path=item.path,
-            kind=entry.kind if entry else "not examined",
+            kind="not examined",
             size=item.size,
             sha256=item.sha256,
-            complete=entry is not None and entry.whole,
+            complete=False,
             reference=item.reference,
-            clocks=tuple(_clocks(entry)) if entry else (),
-            flaws=(*entry.flaws, *entry.notes) if entry else (),
+            clocks=(),
+            flaws=(),
         )
+
+
+def _received(entry: Examined, reference: bool) -> ShownExhibit:
+    return ShownExhibit(
+        id=entry.id,
+        path=entry.path,
+        kind=entry.kind,
+        size=entry.size,
+        sha256=entry.sha256,
+        complete=entry.whole,
+        reference=reference,
+        clocks=tuple(_clocks(entry)),
+        flaws=(*entry.flaws, *entry.notes),
+    )
 
 
 def _clocks(entry: Examined) -> Iterator[str]:
@@ -308,7 +335,7 @@ def _clocks(entry: Examined) -> Iterator[str]:
 
 def _injections(intake: Intake) -> Iterator[str]:
     for order in intake.orders:
-        yield f"{order.table} line {order.line}, column {order.column}: {order.text}"
+        yield f"{order.where}: {order.text}"
 
 
 def _would_change(verdict: Verdict) -> Iterator[str]:
