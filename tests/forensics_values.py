@@ -166,7 +166,9 @@ def intake_of(cut: Iterable[str] = (), **changes: Any) -> Intake:
     exhibits = []
     for number, (relation, roles) in enumerate(PLAYBOOK.roles.items(), start=1):
         columns = tuple(
-            _column(f"{relation}_{name}", looks) for name, looks in roles.items() if name != "about"
+            _column(f"{relation}_{name}", looks.partition(";")[0])
+            for name, looks in roles.items()
+            if name != "about"
         )
         table = Table(name=f"t{number}", rows=500, columns=columns)
         exhibits.append(

@@ -4,11 +4,20 @@ the same and are innocent. Made from a seed; nobody real is in it."""
 from __future__ import annotations
 
 import csv
+import itertools
+import json
 import random
-from collections.abc import Callable
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+
+from sandbox.inside.forensics.columns import Column as Seen
+from sandbox.inside.forensics.columns import typed
+from tasks.forensics.intake import Column, Examined, Intake, Link, Place, Table
 
 START = datetime(2026, 5, 1, tzinfo=UTC)
 SALES = 20
@@ -237,12 +246,191 @@ def _own_purchases(world: World) -> None:
     world.chance.shuffle(world.tables["logins"])
 
 
-def write(world: World, folder: Path) -> None:
-    """One CSV per table."""
-    folder.mkdir(parents=True)
-    for name, rows in world.tables.items():
+@dataclass(frozen=True)
+class Form:
+    """How a programme is written down: what kind of files, how times are, whether names say
+    anything, and what is added or left out."""
+
+    files: str = "csv"
+    times: str = "iso"
+    named: bool = True
+    more: bool = False
+    without: tuple[str, ...] = ()
+
+
+FORMS = {
+    "as it is": Form(),
+    "JSON lines, no names, milliseconds": Form("jsonl", "ms", named=False),
+    "SQLite, no names, zoned, more": Form("sqlite", "zoned", named=False, more=True),
+    "CSV, no names, more": Form(named=False, more=True),
+    "no request log": Form(without=("requests",)),
+    "no devices": Form(without=("clicks.device", "signups.device", "logins.device")),
+    "clicks in two tables": Form(without=("half of clicks",)),
+    "few partners": Form(without=("peers",)),
+}
+"""Worlds of another form, and of another shape."""
+
+
+def shaped(world: World, form: Form, keep: str = "") -> World:
+    """The programme as it is written down; `keep` is a partner who stays where peers go."""
+    tables = {name: [dict(row) for row in rows] for name, rows in world.tables.items()}
+    for rows in tables.values():
         rows.sort(key=lambda row: str(row.get("at", "")))
-        with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
+    for left_out in form.without:
+        _leave_out(tables, left_out, keep)
+    if form.more:
+        _add_more(tables, world.chance)
+    for rows in tables.values():
+        for row in rows:
+            row.update({name: _other_time(cell, form.times) for name, cell in row.items()})
+    if not form.named:
+        tables = _without_names(tables, world.chance)
+    return World(world.chance, tables)
+
+
+def _leave_out(tables: dict[str, list[Row]], what: str, keep: str) -> None:
+    table, _, column = what.partition(".")
+    if what == "half of clicks":
+        tables["older"] = [row for row in tables["clicks"] if str(row["at"]) < "2026-05-16"]
+        tables["clicks"] = [row for row in tables["clicks"] if str(row["at"]) >= "2026-05-16"]
+    elif what == "peers":
+        few = {"H-0", keep}
+        for rows in tables.values():
+            rows[:] = [row for row in rows if row.get("partner", keep) in few]
+    elif column:
+        for row in tables[table]:
+            del row[column]
+    else:
+        del tables[table]
+
+
+def _add_more(tables: dict[str, list[Row]], chance: random.Random) -> None:
+    """Tables and columns that mean nothing here."""
+    for row in tables["sales"]:
+        row["batch"] = f"b{chance.randrange(9)}"
+        row["rate"] = round(chance.uniform(0.8, 1.2), 3)
+    for row in tables["signups"]:
+        row["mail"] = f"{chance.getrandbits(40):010x}"
+        row["lang"] = chance.choice(["de", "en", "fr"])
+    for row in tables["clicks"]:
+        row["spot"] = chance.choice(["top", "side", "foot"])
+    tables["weather"] = [
+        {"day": f"2026-05-{day:02}", "town": town, "rain": chance.randrange(40)}
+        for day in range(1, 31)
+        for town in ("north", "south")
+    ]
+    tables["tickets"] = [
+        {"ticket": f"t_{n:05}", "at": stamp(START + timedelta(hours=n)), "user": row["user"]}
+        for n, row in enumerate(tables["signups"][::7])
+    ]
+
+
+def _other_time(cell: object, times: str) -> object:
+    text = str(cell)
+    if times == "iso" or len(text) != 20 or not text.endswith("Z"):
+        return cell
+    moment = datetime.fromisoformat(text)
+    if times == "ms":
+        return int(moment.timestamp() * 1000)
+    return moment.astimezone(timezone(timedelta(hours=5, minutes=30))).isoformat()
+
+
+def _without_names(tables: Mapping[str, list[Row]], chance: random.Random) -> dict[str, list[Row]]:
+    """Every table and column under a name that says nothing, in another order."""
+    names: dict[str, str] = {}
+    other: dict[str, list[Row]] = {}
+    for number, table in enumerate(chance.sample(sorted(tables), len(tables))):
+        columns = chance.sample(list(tables[table][0]), len(tables[table][0]))
+        renamed = [(names.setdefault(f"{table}.{c}", f"k{len(names)}"), c) for c in columns]
+        other[f"part{number}"] = [{new: row[old] for new, old in renamed} for row in tables[table]]
+    return other
+
+
+def write(world: World, folder: Path, files: str = "csv") -> None:
+    """One file per table, or one database."""
+    folder.mkdir(parents=True)
+    if files == "sqlite":
+        _database(world, folder / "programme.bin")
+        return
+    for name, rows in world.tables.items():
+        with (folder / f"{name}.{files}").open("w", newline="", encoding="utf-8") as file:
+            if files == "jsonl":
+                lines = ({k: cell for k, cell in row.items() if cell != ""} for row in rows)
+                file.writelines(f"{json.dumps(line)}\n" for line in lines)
+                continue
             writer = csv.DictWriter(file, list(rows[0]))
             writer.writeheader()
             writer.writerows(rows)
+
+
+def _database(world: World, file: Path) -> None:
+    with closing(sqlite3.connect(file)) as base:
+        for name, rows in world.tables.items():
+            columns = ", ".join(f'"{column}"' for column in rows[0])
+            base.execute(f'CREATE TABLE "{name}" ({columns})')
+            marks = ", ".join("?" * len(rows[0]))
+            cells = [[None if cell == "" else cell for cell in row.values()] for row in rows]
+            base.executemany(f'INSERT INTO "{name}" VALUES ({marks})', cells)
+        base.commit()
+
+
+def taken_in(tables: Mapping[str, list[Row]], subject: str) -> Intake:
+    """What an intake finds in the tables, as far as roles depend on it."""
+    exhibits = []
+    for number, (name, rows) in enumerate(tables.items(), start=1):
+        columns = tuple(_column(column, rows) for column in rows[0])
+        table = Table(name=name, rows=len(rows), columns=columns)
+        exhibits.append(
+            Examined(
+                id=f"E{number:03}",
+                path=name,
+                kind="delimited text",
+                size=1,
+                sha256=str(number),
+                whole=True,
+                tables=(table,),
+            )
+        )
+    places = [
+        Place(table=name, column=column, rows=1)
+        for name, rows in tables.items()
+        for column in rows[0]
+        if any(row[column] == subject for row in rows)
+    ]
+    return Intake(exhibits=tuple(exhibits), links=tuple(_links(tables)), subject=tuple(places))
+
+
+def _column(name: str, rows: list[Row]) -> Column:
+    seen = Seen(name)
+    cells = [str(row[name]) for row in rows if str(row[name])]
+    for row in rows:
+        seen.add(str(row[name]) or None)
+    found = typed(seen, "UTC", "test")
+    return Column(
+        name=name,
+        type=found.type,
+        looks=found.looks,
+        utc=f"{name}_utc" if found.clock else "",
+        missing=len(rows) - len(cells),
+        distinct=len(set(cells)),
+        top=tuple(sorted(Counter(cells).items(), key=lambda item: (-item[1], item[0]))[:5]),
+    )
+
+
+def _links(tables: Mapping[str, list[Row]]) -> Iterator[Link]:
+    values = {
+        (name, column): {str(row[column]) for row in rows if len(str(row[column])) > 3}
+        for name, rows in tables.items()
+        for column in rows[0]
+    }
+    for (one, a), (other, b) in itertools.combinations(values, 2):
+        mine, yours = values[one, a], values[other, b]
+        shared = len(mine & yours)
+        if one != other and shared >= max(2, 0.3 * min(len(mine), len(yours))):
+            yield Link(
+                shared=shared,
+                from_distinct=len(mine),
+                to_distinct=len(yours),
+                tables=(one, other),
+                columns=(a, b),
+            )

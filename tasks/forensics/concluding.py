@@ -14,8 +14,10 @@ from typing import Any
 from orchestrator import events as ev
 from orchestrator.errors import ToolFailed
 from orchestrator.journal import Record
+from tasks.forensics.alternatives import read_again
 from tasks.forensics.atoms import Support
 from tasks.forensics.board import PLOT, order_of
+from tasks.forensics.casting import cast_of
 from tasks.forensics.checking_claims import check_claims
 from tasks.forensics.claims import (
     CLAIM,
@@ -32,11 +34,11 @@ from tasks.forensics.custody import Custody
 from tasks.forensics.deciding import Docket
 from tasks.forensics.lab import Lab
 from tasks.forensics.manifest import Case
-from tasks.forensics.playbook import Mechanism, Playbook, query_of
+from tasks.forensics.playbook import Playbook, query_of
 from tasks.forensics.reporting.content import CaseReport, Material, Plot, RunFacts, report_of
 from tasks.forensics.reporting.overlaps import CaseMarks, Mark, mark_queries
 from tasks.forensics.team import unsaid
-from tasks.forensics.verdict import verdict_of
+from tasks.forensics.verdict import Finding, verdict_of
 
 PLOTS = 12
 REFUSED = "a model refused to work on the case"
@@ -98,24 +100,27 @@ async def conclude(
     case: Case, custody: Custody, playbook: Playbook, told: Told, lab: Lab
 ) -> Conclusion:
     """The conclusion, from a lab that nobody has used."""
-    checked = await check_claims(told.claims, lab)
+    subject = case.subject or ""
+    first = await check_claims(told.claims, lab)
+    readings = await read_again(first, playbook, lab, subject, case.period)
+    checked = readings.checked
     docket = Docket(
         checked=checked,
         reviewed=frozenset(told.reviewed),
         playbook=playbook,
         intake=lab.intake,
-        subject=case.subject or "",
+        subject=subject,
         period=case.period,
+        doubts=readings.doubts,
     )
     verdict = verdict_of(docket, _stopped(told))
-    shown = {f.mechanism for f in verdict.findings if f.standing in SHOWN}
-    mechanisms = [one for one in playbook.mechanism if one.id in shown and one.affected]
+    shown = [finding for finding in verdict.findings if finding.standing in SHOWN]
     material = Material(
         case=case,
         custody=custody,
         docket=docket,
         verdict=verdict,
-        affected=await _affected(mechanisms, case, told, lab),
+        affected=await _affected(shown, docket, lab),
         plots=await _plots(told, lab),
         summary=tuple(said for said in told.summary if _holds(said, checked)),
         run=_facts(told, lab),
@@ -160,14 +165,18 @@ def _holds(sentence: Sentence, checked: Sequence[Checked]) -> bool:
     return not unsaid(sentence.text, support)
 
 
-async def _affected(
-    mechanisms: Sequence[Mechanism], case: Case, told: Told, lab: Lab
-) -> tuple[Affected, ...]:
+async def _affected(findings: Sequence[Finding], docket: Docket, lab: Lab) -> tuple[Affected, ...]:
+    """By the columns over which the finding was made."""
+    known = {one.id: one for one in docket.playbook.mechanism}
     queries: dict[str, str] = {}
-    for one in mechanisms:
+    for finding in findings:
+        one = known[finding.mechanism]
+        roles = _roles_behind(finding, docket)
+        if not one.affected:
+            continue
         try:
             queries[one.id] = query_of(
-                one.affected, one.affected_needs, told.roles, case.subject or "", case.period
+                one.affected, one.affected_needs, roles, docket.subject, docket.period
             )
         except ToolFailed:
             continue  # a role that nobody plays: the finding names what is missing
@@ -177,6 +186,11 @@ async def _affected(
         for name, answer in zip(queries, answers, strict=True)
         if not isinstance(answer, str)
     )
+
+
+def _roles_behind(finding: Finding, docket: Docket) -> dict[str, str]:
+    tests = [item.claim for item in docket.checked if item.claim.id in finding.inculpatory]
+    return next((dict(claim.roles) for claim in tests if claim.roles), {})
 
 
 def _touched(mechanism: str, sql: str, found: dict[str, Any]) -> Affected:
@@ -212,7 +226,9 @@ async def _plots(told: Told, lab: Lab) -> tuple[Plot, ...]:
 async def _marks(case: Case, playbook: Playbook, told: Told, lab: Lab) -> CaseMarks:
     """Devices, cards, paid accounts and addresses of the subject."""
     subject = case.subject or ""
-    queries = mark_queries(playbook, told.roles, subject, case.period) if subject else {}
+    cast = cast_of(playbook, lab.intake)
+    roles = {role: place for role, place in told.roles.items() if not cast.problem(role, place)}
+    queries = mark_queries(playbook, roles, subject, case.period) if subject else {}
     answers = await lab.ask_all(list(queries.values()))
     marks = [
         Mark.model_validate({"kind": role.partition(".")[2], "role": role, "value": str(row[0])})

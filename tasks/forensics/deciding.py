@@ -7,7 +7,7 @@ be what the playbook makes of its columns, and its outcome is read again from th
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -45,7 +45,8 @@ class Decided:
 @dataclass(frozen=True, slots=True)
 class Docket:
     """Everything that a verdict may rest on. `reviewed` are the claims that a second pair of eyes
-    has looked at."""
+    has looked at, `doubts` why tests decide nothing: they come out otherwise over columns that fit
+    their roles as well."""
 
     checked: Sequence[Checked]
     reviewed: frozenset[str]
@@ -53,6 +54,7 @@ class Docket:
     intake: Intake
     subject: str
     period: Period | None = None
+    doubts: Mapping[str, str] = field(default_factory=dict)
 
     def refuted(self) -> frozenset[str]:
         """Claims that a verified claim speaks against."""
@@ -108,12 +110,13 @@ def _never_run(name: str, test: Test, docket: Docket, claimed: bool) -> Gap:
         return Gap(test=name, why=why, needs="evidence")
     if claimed:
         return Gap(test=name, why="what is claimed of it is not what the playbook's query gives")
-    return Gap(test=name, why=f"not tested by a verified query: {test.asks}")
+    fallen = (i.why for i in docket.checked if i.claim.test == name and not i.is_verified)
+    return Gap(test=name, why=f"not tested by a verified query: {next(fallen, test.asks)}")
 
 
 def _can_be_played(role: str, docket: Docket) -> bool:
-    relation, _, name = role.partition(".")
-    wanted = docket.playbook.roles.get(relation, {}).get(name, "").split()
+    found = dict(docket.playbook.wanted()).get(role)
+    wanted = found.looks if found else ()
     columns = (column for _, table in docket.intake.tables() for column in table.columns)
     return any(
         column.looks.replace(" ", "-") in wanted or (column.utc and "time" in wanted)
@@ -138,6 +141,8 @@ def _gap(
     unfit = [text for item in items for text in _unfit(item, docket)]
     if unfit:
         return Gap(test=name, why="; ".join(dict.fromkeys(unfit)), needs="evidence")
+    if name in docket.doubts:
+        return Gap(test=name, why=f"its roles are in doubt: {docket.doubts[name]}")
     if not any(item.claim.id in docket.reviewed for item in items):
         return Gap(test=name, why="no second pair of eyes has looked at it")
     return None

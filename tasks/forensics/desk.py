@@ -14,6 +14,7 @@ from orchestrator.agent import Assignment, Json, Observation
 from orchestrator.canonical import sha256_bytes
 from orchestrator.errors import ToolFailed
 from tasks.forensics.board import PLOT, Board, Noted, observed
+from tasks.forensics.casting import cast_of
 from tasks.forensics.checking_claims import judged, look_up, queried
 from tasks.forensics.claims import (
     CLAIM,
@@ -146,6 +147,14 @@ class Desk:
         unsure = [f"{role} = {place}" for role, place in known.items() if place in doubted]
         if unsure:
             raise ToolFailed(f"{', '.join(unsure)}: its zone is unknown, or differs from others")
+        cast = cast_of(board.playbook, board.intake)
+        misfits = [
+            f"{role} = {place}: {why}"
+            for role, place in known.items()
+            if (why := cast.problem(role, place))
+        ]
+        if misfits:
+            raise ToolFailed("; ".join(misfits[:20]))
         body = {"by": self._by, "roles": known}
         return self._shown(f"{len(known)} roles are filled", "roles", (ROLES, body))
 

@@ -10,6 +10,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,15 +20,61 @@ from pydantic import Field, StringConstraints, ValidationError, model_validator
 from orchestrator.canonical import sha256_bytes
 from orchestrator.errors import ToolFailed, UsageError
 from orchestrator.models.llm import Frozen
-from tasks.forensics.intake import Column, Intake
+from tasks.forensics.intake import Column, Intake, Table
 from tasks.forensics.rules import holds, names_in
 
 SHIPPED = Path(__file__).with_name("playbook.toml")
 MAX_BYTES = 1 << 20
 Part = Literal["signal", "twin", "shared"]
 Period = tuple[datetime, datetime]
+MARKS: Mapping[str, range] = {
+    "unique": range(1),
+    "repeats": range(1),
+    "filled": range(1),
+    "many": range(1),
+    "subject": range(1),
+    "says": range(1, 40),
+    "like": range(1, 5),
+    "joins": range(1, 6),
+    "finds": range(1, 6),
+    "apart": range(1, 6),
+}
+"""What a column has to show to play a role, with how many words follow."""
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,40}$")]
 RoleName = Annotated[str, StringConstraints(pattern=r"^[a-z]+\.[a-z]+$")]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What a column shows by its values: `unique`, or that it `joins` the column of another role
+    (`of`). With `rather` it is no condition: a column without it plays the role only where none
+    has it."""
+
+    verb: str
+    of: tuple[str, ...] = ()
+    rather: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What plays a role: values that look so, and show these marks."""
+
+    looks: tuple[str, ...]
+    marks: tuple[Mark, ...] = ()
+
+
+def wanted_of(text: str) -> Wanted:
+    """The meaning of `id; finds click.id; rather filled`. Raises ValueError."""
+    looks, *clauses = (part.strip() for part in text.split(";"))
+    return Wanted(tuple(looks.split()), tuple(_mark(clause) for clause in clauses if clause))
+
+
+def _mark(clause: str) -> Mark:
+    rather = clause.startswith("rather ")
+    verb, *of = clause.removeprefix("rather ").split()
+    if verb not in MARKS or len(of) not in MARKS[verb]:
+        raise ValueError(f"a role may not ask for {clause!r}; it may ask for {', '.join(MARKS)}")
+    return Mark(verb, tuple(of), rather)
 
 
 class Test(Frozen):
@@ -96,14 +143,28 @@ class Common(Frozen):
 
 
 class Playbook(Frozen):
-    """A playbook, with the sha256 of the file that it was read from."""
+    """A playbook, with the sha256 of the file that it was read from. `sense` are tests of a
+    reading: where one speaks against it, the columns cannot play these roles together."""
 
     version: str
     common: Common
     roles: dict[str, dict[str, str]]
+    sense: tuple[Test, ...] = ()
     shared: tuple[Test, ...]
     mechanism: tuple[Mechanism, ...] = Field(min_length=1)
     sha256: str = ""
+
+    @model_validator(mode="after")
+    def _roles_are_such(self) -> Playbook:
+        dict(self.wanted())
+        return self
+
+    def wanted(self) -> Iterator[tuple[str, Wanted]]:
+        """Every role with what plays it."""
+        for relation, named in self.roles.items():
+            for name, text in named.items():
+                if name != "about":
+                    yield f"{relation}.{name}", wanted_of(text)
 
     def tests(self) -> dict[str, tuple[Part, Test]]:
         """Every test by its full name."""
@@ -131,17 +192,12 @@ def load_playbook(file: Path | None) -> Playbook:
 def checked_roles(roles: Mapping[str, str], playbook: Playbook, intake: Intake) -> dict[str, str]:
     """Roles with columns that may play them. Raises ToolFailed that names every column that may
     not, and why."""
-    columns = {
-        f"{table.name}.{name}": (table.name, column)
-        for _, table in intake.tables()
-        for column in table.columns
-        for name in (column.name, column.utc)
-        if name
-    }
+    columns = places_of(intake)
+    wanted = dict(playbook.wanted())
     wrong: list[str] = []
     tables: dict[str, str] = {}
     for role, place in sorted(roles.items()):
-        problem = _problem(role, place, playbook, columns, tables)
+        problem = _problem(role, place, wanted.get(role), columns, tables)
         if problem:
             wrong.append(f"{role} = {place}: {problem}")
     if wrong:
@@ -149,29 +205,44 @@ def checked_roles(roles: Mapping[str, str], playbook: Playbook, intake: Intake) 
     return dict(sorted(roles.items()))
 
 
+def places_of(intake: Intake) -> dict[str, tuple[Table, Column]]:
+    """Every column by its place (TABLE.COLUMN); one of times also by that of its times in UTC."""
+    return {
+        f"{table.name}.{name}": (table, column)
+        for _, table in intake.tables()
+        for column in table.columns
+        for name in (column.name, column.utc)
+        if name
+    }
+
+
+def looks_of(place: str, column: Column) -> str:
+    """What the values of a place look like, as a role says it."""
+    is_time = bool(column.utc) and place.endswith(f".{column.utc}")
+    return "time" if is_time else column.looks.replace(" ", "-")
+
+
 def _problem(
     role: str,
     place: str,
-    playbook: Playbook,
-    columns: Mapping[str, tuple[str, Column]],
+    wanted: Wanted | None,
+    columns: Mapping[str, tuple[Table, Column]],
     tables: dict[str, str],
 ) -> str:
-    relation, _, name = role.partition(".")
-    wanted = playbook.roles.get(relation, {}).get(name)
-    if wanted is None or name == "about":
+    relation = role.partition(".")[0]
+    if wanted is None:
         return "there is no such role"
     found = columns.get(place)
     if found is None:
         return "there is no such column"
     table, column = found
-    if tables.setdefault(relation, table) != table:
+    if tables.setdefault(relation, table.name) != table.name:
         return f"the roles of {relation} have to be in one table; others are in {tables[relation]}"
-    is_time = place.endswith(f".{column.utc}") and column.utc
-    if wanted == "time" and not is_time:
+    looks = looks_of(place, column)
+    if wanted.looks == ("time",) and (looks != "time" or place.endswith(f".{column.name}")):
         return "it needs a column of times in UTC (NAME_utc)"
-    looks = "time" if is_time else column.looks.replace(" ", "-")
-    if looks not in wanted.split() and looks != "empty":
-        return f"it looks like {looks}, and this role is played by {wanted.replace(' ', ' or ')}"
+    if looks not in wanted.looks and looks != "empty":
+        return f"it looks like {looks}, and this role is played by {' or '.join(wanted.looks)}"
     return ""
 
 

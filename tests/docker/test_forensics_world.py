@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import pytest
 import pytest_asyncio
-from forensics_world import DECOYS, FRAUDS, world_of, write
+from forensics_world import DECOYS, FRAUDS, Form, shaped, world_of, write
 from sampling import sampled
 from sandbox_bench import settings
 
 from orchestrator.agent import Assignment
+from tasks.forensics.alternatives import read_again
 from tasks.forensics.board import Board
 from tasks.forensics.checking_claims import check_claims
 from tasks.forensics.custody import take
@@ -35,7 +36,7 @@ TRIED_DECOYS = sampled(DECOYS, 2)
 async def lab(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lab]:
     """The whole programme in one lab."""
     root = tmp_path_factory.mktemp("world")
-    write(world_of(), root / "files")
+    write(shaped(world_of(), Form()), root / "files")
     custody = take(case_about("H-0"), root, root / "kept")
     async with open_lab(settings("docker"), custody, root / "kept", "H-0") as opened:
         yield opened
@@ -58,12 +59,14 @@ async def docket_on(lab: Lab, subject: str) -> Docket:
     await desk.roles(roles_of(read_exhibits(exhibits_text(lab.intake))))
     await desk.tests([])
     claims = [noted.claim for noted in board.claims()]
+    read = await read_again(await check_claims(claims, lab), PLAYBOOK, lab, subject, None)
     return Docket(
-        checked=await check_claims(claims, lab),
+        checked=read.checked,
         reviewed=frozenset(claim.id for claim in claims),
         playbook=PLAYBOOK,
         intake=lab.intake,
         subject=subject,
+        doubts=read.doubts,
     )
 
 
