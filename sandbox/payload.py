@@ -36,7 +36,8 @@ _EXAMINER = (
     *("inside.forensics.rows", "inside.forensics.columns", "inside.forensics.unseen"),
     *("inside.forensics.mails", "inside.forensics.documents"),
     *("inside.forensics.tables", "inside.forensics.isolated", "inside.forensics.archives"),
-    *("inside.forensics.gate", "inside.forensics.database", "inside.forensics.profile"),
+    *("inside.forensics.wholes", "inside.forensics.gate", "inside.forensics.database"),
+    "inside.forensics.profile",
     *("inside.forensics.intake", "inside.forensics.plotting", "inside.forensics.tools"),
     "inside.forensics.examine",
 )

@@ -23,6 +23,7 @@ from tasks.forensics.calibration import (
     measured,
     read_labels,
 )
+from tasks.forensics.manifest import Case
 from tasks.forensics.redaction import Redactor, key_in
 from tasks.forensics.reporting.batch_page import write_files
 from tasks.forensics.reporting.pages import rendered
@@ -57,6 +58,10 @@ class Place:
             said = ", ".join(self.cases()) or "no case yet"
             raise UsageError(f"{case_id!r} has no report to review; there is one of {said}")
         return Versions(self.results() / "cases" / case_id)
+
+    def case(self, case_id: str) -> Case:
+        """A case of the manifest, as it is written there now."""
+        return next(case for case in read_batch(self.manifest).cases if case.case_id == case_id)
 
     def write_page(self) -> None:
         """Bring the page of the batch up to date."""
@@ -137,10 +142,11 @@ def sample_cases(place: Place, share: float, seed: int, streams: Streams) -> int
 
 def share_case(place: Place, case_id: str, target: Path, names: list[str], streams: Streams) -> int:
     """Write a report without personal data and secrets. Raises UsageError."""
-    report = place.versions(case_id).report()
+    versions = place.versions(case_id)
+    report, case = versions.report(), place.case(case_id)
     if target.exists() and any(target.iterdir()):
         raise UsageError(f"{target} is not empty", fix="name a new folder")
-    redactor = Redactor(key_in(place.results()), names=tuple(names))
+    redactor = Redactor(key_in(place.results()), names=(*case.redaction.names, *names))
     write_files(rendered(redactor.report(report)), target)
     streams.out.line(f"{target}: {len(redactor.known)} values replaced")
     streams.err.line(

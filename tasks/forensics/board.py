@@ -16,6 +16,7 @@ from orchestrator.models.llm import Frozen
 from tasks.forensics.claims import CLAIM, REVIEWED, ROLES, SUMMARY, Claim, Query, Sentence
 from tasks.forensics.intake import Intake
 from tasks.forensics.manifest import Case
+from tasks.forensics.masking import PSEUDONYMS, Mask
 from tasks.forensics.playbook import Playbook
 
 PLOT = "forensics.plot/1"
@@ -31,16 +32,22 @@ class Noted(Frozen):
 
 @dataclass(slots=True)
 class Board:
-    """The shared state of one case; `intake` is what everybody is shown of the evidence."""
+    """The shared state of one case. `intake` is what code works on; `shown` is what of it a model
+    may see, through the `mask`."""
 
     case: Case
     intake: Intake
     playbook: Playbook
+    mask: Mask = field(default_factory=Mask)
+    shown: Intake = field(init=False)
     queries: dict[str, Query] = field(default_factory=dict)
     noted: dict[str, Noted] = field(default_factory=dict)
     reviewed: set[str] = field(default_factory=set)
     roles: dict[str, dict[str, str]] = field(default_factory=dict)
     summary: tuple[Sentence, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.shown = self.mask.intake(self.intake)
 
     def take(self, records: Json) -> None:
         """Take over the records of an observation."""
@@ -60,6 +67,8 @@ class Board:
         if schema == "query":
             query = Query.model_validate(body)
             self.queries[query.id] = query
+        elif schema == PSEUDONYMS:
+            self.mask.learn(body)
         elif schema == CLAIM:
             noted = Noted.model_validate(body)
             self.noted[noted.claim.id] = noted

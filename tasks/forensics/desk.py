@@ -63,19 +63,21 @@ class Desk:
     async def exhibits(self) -> Observation:
         """Every exhibit: what it is, whether it is complete, its tables, how tables are linked,
         where the subject occurs, and what has to be known before relying on it."""
-        return self._shown(exhibits_text(self._board.intake), "exhibits")
+        return self._shown(exhibits_text(self._board.shown), "exhibits")
 
     @tool(direct=True)
     async def profile(self, table: str) -> Observation:
         """Every column of a table: type, what its values look like, counts, extremes, most frequent
         values, and for times the zone and how it was found."""
-        return self._shown(profile_text(self._board.intake, table), f"profile of {table}")
+        return self._shown(
+            profile_text(self._board.shown, self._board.mask.text(table)), f"profile of {table}"
+        )
 
     @tool(direct=True)
     async def sample(self, table: str, where: str = "", n: int = 10) -> Observation:
         """Rows of a table, chosen by chance but the same each time; `where` is an SQL condition."""
-        found = await self._lab.ask({"op": "sample", "table": table, "where": where, "n": n})
-        text = rows_text(found["columns"], found["rows"])
+        found = await self._asked("sample", table=table, where=where, n=n)
+        text = self._rows(found)
         return self._shown(f"{text}\n[a sample: not to be cited]", f"sample of {table}")
 
     @tool(direct=True)
@@ -83,9 +85,9 @@ class Desk:
         """One SELECT (DuckDB) over the tables of the case. Times in UTC are in NAME_utc columns,
         every row has _line. Its result has an id to cite, if the query puts no figures of its own
         into it and gives at most 200 rows."""
-        found = await self._lab.ask({"op": "sql", "query": query})
+        found = await self._asked("sql", query=query)
         cited = _query(query, found["sha256"])
-        text = f"{cited.id}\n{rows_text(found['columns'], found['rows'])}"
+        text = f"{cited.id}\n{self._rows(found)}"
         if found["objections"]:
             text += f"\n[cannot be cited: {'; '.join(found['objections'])}]"
             return self._shown(text, f"query {cited.id}")
@@ -95,45 +97,43 @@ class Desk:
     async def grep(self, exhibit: str, pattern: str, n: int = 20) -> Observation:
         """Lines of an exhibit that match a regular expression, case ignored. Cite them as
         E003:10-12."""
-        found = await self._lab.ask({"op": "grep", "exhibit": exhibit, "pattern": pattern, "n": n})
-        text = f"{found['count']} lines match\n{lines_text(found['lines'])}"
+        found = await self._asked("grep", exhibit=exhibit, pattern=pattern, n=n)
+        text = f"{found['count']} lines match\n{self._lines(found)}"
         return self._shown(text, f"{exhibit} /{pattern}/")
 
     @tool(direct=True)
     async def lines(self, exhibit: str, first: int, last: int) -> Observation:
         """Lines of an exhibit as they stand there, at most 200; those of a document (PDF, office
         text, mail, page) with the place that they stand at."""
-        found = await self._lab.ask(
-            {"op": "lines", "exhibit": exhibit, "first": first, "last": last}
-        )
-        return self._shown(lines_text(found["lines"]), f"{exhibit}:{first}-{last}")
+        found = await self._asked("lines", exhibit=exhibit, first=first, last=last)
+        return self._shown(self._lines(found), f"{exhibit}:{first}-{last}")
 
     @tool(direct=True)
     async def geo(self, ip: str) -> Observation:
         """What the case's own tables of networks say of an address."""
-        found = await self._lab.ask({"op": "geo", "ip": ip})
-        lines = [str(hit) for hit in found["found"]] or ["no network of the case holds it"]
+        found = await self._asked("geo", ip=ip)
+        hits = self._board.mask.value(found["found"])
+        lines = [str(hit) for hit in hits] or ["no network of the case holds it"]
         return self._shown("\n".join(lines), f"geo {ip}")
 
     @tool(direct=True)
     async def ua(self, text: str) -> Observation:
         """What a user agent says it is."""
-        found = await self._lab.ask({"op": "ua", "text": text})
-        return self._shown(str(found), "user agent")
+        found = await self._asked("ua", text=text)
+        return self._shown(str(self._board.mask.value(found)), "user agent")
 
     @tool(direct=True)
     async def graph(self, query: str) -> Observation:
         """Clusters of what a query pairs (two columns). What many share joins nobody and is
         listed."""
-        found = await self._lab.ask({"op": "graph", "query": query})
-        return self._shown(str(found), "clusters")
+        found = await self._asked("graph", query=query)
+        return self._shown(str(self._board.mask.value(found)), "clusters")
 
     @tool()
     async def plot(self, query: str, kind: str, title: str) -> Observation:
         """Draw a query's result for the report: kind is bar, line, scatter or hist; the first
         column goes across, the second up."""
-        request = {"op": "plot", "query": query, "kind": kind, "title": title}
-        found = await self._lab.ask(request)
+        found = await self._asked("plot", query=query, kind=kind, title=title)
         drawn = {"query": query, "kind": kind, "title": title[:200], "sha256": found["sha256"]}
         return self._shown(f"drawn: {title}", "plot", (PLOT, drawn))
 
@@ -233,6 +233,18 @@ class Desk:
             raise ToolFailed(f"{own[0]} is your own claim; somebody else has to look at it")
         body = {"by": self._by, "claims": sorted(claims)}
         return self._shown(f"{len(claims)} claims reviewed", "review", (REVIEWED, body))
+
+    async def _asked(self, op: str, **more: Json) -> dict[str, Any]:
+        """What the lab answers to a model's own question. Where personal data is hidden, nothing
+        may take a value apart, since its parts have no form that gives them away."""
+        return await self._lab.ask({"op": op, "whole": self._board.mask.is_on, **more})
+
+    def _rows(self, found: dict[str, Any]) -> str:
+        mask = self._board.mask
+        return rows_text(mask.value(found["columns"]), mask.value(found["rows"]))
+
+    def _lines(self, found: dict[str, Any]) -> str:
+        return lines_text(self._board.mask.value(found["lines"]))
 
     async def _cited(self, name: str) -> Citation:
         match = CITED_LINES.fullmatch(name.strip())

@@ -83,6 +83,18 @@ class Budget(Strict):
     rounds: int | None = Field(default=None, gt=0, le=1_000)
 
 
+class Redaction(Strict):
+    """What is hidden from the model that works on a case, and replaced in copies of its report:
+    with `model_input`, whatever has the form of a mail address, phone, card or account number, key
+    or token; `names` are further values, `addresses` are network addresses."""
+
+    model_input: bool = False
+    names: tuple[Annotated[str, StringConstraints(strip_whitespace=True, min_length=2)], ...] = (
+        Field(default=(), max_length=500)
+    )
+    addresses: bool = False
+
+
 class Case(Strict):
     """One case.
 
@@ -113,6 +125,7 @@ class Case(Strict):
         default_factory=dict
     )
     budget: Budget = Budget()
+    redaction: Redaction = Redaction()
     network: Annotated[Literal["none"], BeforeValidator(_no_network)] = "none"
     tags: tuple[Short, ...] = Field(default=(), max_length=50)
 

@@ -37,6 +37,7 @@ from tasks.forensics.custody import Custody, changed_since, take
 from tasks.forensics.folder import CaseState, Folder, State, json_of
 from tasks.forensics.lab import Lab, open_lab
 from tasks.forensics.manifest import Case
+from tasks.forensics.masking import mask_of
 from tasks.forensics.playbook import SHIPPED, load_playbook
 from tasks.forensics.reporting.batch_page import write_files
 from tasks.forensics.reporting.pages import rendered
@@ -147,9 +148,17 @@ async def _investigate(
 ) -> tuple[str, ev.Outcome]:
     """The team's run, begun or gone on with."""
     playbook = folder.playbook()
-    board = Board(case, lab.intake, playbook)
     known = folder.state()
     begun = [known.run] if known and _has_begun(work.quaestor, known.run) else []
+    mask = mask_of(case, work.out, is_begun=bool(begun))
+    board = Board(case, lab.intake, playbook, mask)
+    hashes = {
+        "manifest": sha256_of(case.model_dump(mode="json")),
+        "custody": sha256_of(custody.model_dump(mode="json")),
+        "intake": sha256_of(lab.intake.model_dump(mode="json")),
+        "playbook": playbook.sha256,
+    }
+    task = mask.text(task_text(case, board.shown, playbook, hashes))
 
     def started(orchestrator: Orchestrator) -> None:
         if not begun:
@@ -166,13 +175,7 @@ async def _investigate(
     )
     if begun:
         return begun[0], await quaestor.resume(begun[0], limits=settings.limits)
-    hashes = {
-        "manifest": sha256_of(case.model_dump(mode="json")),
-        "custody": sha256_of(custody.model_dump(mode="json")),
-        "intake": sha256_of(lab.intake.model_dump(mode="json")),
-        "playbook": playbook.sha256,
-    }
-    outcome = await quaestor.run(task_text(case, lab.intake, playbook, hashes))
+    outcome = await quaestor.run(task)
     return begun[0], outcome
 
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 TABLE = re.compile(r"^  (\w+) \((\d+) rows\): (.*)$", re.MULTILINE)
 COLUMN = re.compile(
-    r"([^;\[]+?) \[([\w ]+), (\d+) distinct, (\d+) missing(?:: ([^\]]*?))?"
+    r"((?:\[[^\]]*\]|[^;\[])+?) \[([\w ]+), (\d+) distinct, (\d+) missing"
+    r"(?:: ((?:\[[^\]]*\]|[^\]])*?))?"
     r"(?:, UTC in (.+?), ([^\],]+))?\](?:; |$)"
 )
 LINK = re.compile(

@@ -45,9 +45,7 @@ class Examiner:
 
     async def work(self, assignment: Assignment, ctx: WorkContext) -> Report:
         desk = Desk(self._lab, self._board, assignment)
-        return await _work(
-            assignment, ctx, tools_of(desk), render("examiner", folder=PROMPTS), desk
-        )
+        return await _work(assignment, ctx, self._board, render("examiner", folder=PROMPTS), desk)
 
     async def close(self) -> None:
         """The lab belongs to whoever opened it."""
@@ -75,13 +73,14 @@ class Skeptic:
                 "The claims:",
                 *(_line(noted) for noted in self._board.claims()),
                 "The exhibits:",
-                exhibits_text(self._board.intake),
+                exhibits_text(self._board.shown),
             ]
         )
+        shown = self._board.mask.text(brief)
         fresh = assignment.model_copy(
-            update={"instruction": "Try to refute these claims.", "brief": brief}
+            update={"instruction": "Try to refute these claims.", "brief": shown}
         )
-        return await _work(fresh, ctx, tools_of(desk), render("skeptic", folder=PROMPTS), desk)
+        return await _work(fresh, ctx, self._board, render("skeptic", folder=PROMPTS), desk)
 
     async def close(self) -> None:
         """The lab belongs to whoever opened it."""
@@ -99,11 +98,11 @@ class Writer:
     async def work(self, assignment: Assignment, ctx: WorkContext) -> Report:
         sheet = Sheet(self._board)
         verified = [_line(noted) for noted in self._board.claims() if noted.state == "verified"]
-        brief = "\n".join([f"{len(verified)} verified claims:", *verified])
+        brief = self._board.mask.text("\n".join([f"{len(verified)} verified claims:", *verified]))
         fresh = assignment.model_copy(
             update={"instruction": "Write the summary of the case.", "brief": brief}
         )
-        return await _work(fresh, ctx, tools_of(sheet), render("writer", folder=PROMPTS), sheet)
+        return await _work(fresh, ctx, self._board, render("writer", folder=PROMPTS), sheet)
 
     async def close(self) -> None:
         """Nothing to let go of."""
@@ -170,13 +169,14 @@ def _line(noted: Noted) -> str:
 async def _work(
     assignment: Assignment,
     ctx: WorkContext,
-    tools: Mapping[str, Tool],
+    board: Board,
     prompt: str,
     device: Desk | Sheet,
 ) -> Report:
     """The shared loop; afterwards the records of its steps become events of the run."""
     kept = _Kept(device)
-    loop = ToolLoop(assignment, ctx, kept.watching(tools), prompt, device=kept)
+    tools = kept.watching(board.mask.over(tools_of(device)))
+    loop = ToolLoop(assignment, ctx, tools, prompt, device=kept)
     try:
         return await loop.work()
     finally:

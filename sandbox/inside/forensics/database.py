@@ -39,10 +39,10 @@ def opened(tables: Mapping[str, Path]) -> Any:
     return base
 
 
-def asked(base: Any, sql: str, known: set[str]) -> dict[str, Any]:
+def asked(base: Any, sql: str, known: set[str], *, whole: bool = False) -> dict[str, Any]:
     """The result of a query in its canonical form: columns, rows in order of their values unless
-    the query orders them, and a hash over both."""
-    question = examined(base, sql, known)
+    the query orders them, and a hash over both. With `whole` it may not take values apart."""
+    question = examined(base, sql, known, whole=whole)
     try:
         result = base.execute(sql)
         columns = [str(column[0])[:120] for column in result.description]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox.image.document import Unreadable
+from sandbox.inside.forensics.wholes import refuse_parts
 
 Tree = Any
 UNITS = frozenset({"1", "1.0", "10", "24", "24.0", "60", "60.0", "100", "100.0", "1000", "1000.0"})
@@ -56,8 +57,9 @@ class Question:
     columns: list[str] = field(default_factory=list)
 
 
-def examined(base: Any, sql: str, known: set[str]) -> Question:
-    """What the query does. Raises Unreadable when it may not run at all."""
+def examined(base: Any, sql: str, known: set[str], *, whole: bool = False) -> Question:
+    """What the query does. Raises Unreadable when it may not run at all; with `whole` also when it
+    takes values apart."""
     (text,) = base.execute("SELECT json_serialize_sql(?)", [sql]).fetchone()
     parsed = json.loads(text)
     if parsed.get("error"):
@@ -65,6 +67,8 @@ def examined(base: Any, sql: str, known: set[str]) -> Question:
     statements = parsed["statements"]
     if len(statements) != 1:
         raise Unreadable("SQL: exactly one SELECT at a time")
+    if whole:
+        refuse_parts(statements[0])
     question = Question()
     made = {entry["key"].lower() for entry in _named_parts(statements[0])}
     _walk(statements[0], "value", "", question)

@@ -31,7 +31,9 @@ SECONDS |= {"many": 2 * QUERY_S, "ua": 10.0, "graph": QUERY_S, "plot": PLOT_S}
 
 def answered(request: dict[str, Any]) -> dict[str, Any]:
     """Do what the request names. Raises Unreadable with what is wrong with it."""
-    case = Case(json.loads(INTAKE.read_text(encoding="ascii")))
+    case = Case(
+        json.loads(INTAKE.read_text(encoding="ascii")), whole=bool(request.get("whole", False))
+    )
     match request["op"]:
         case "sql":
             return case.sql(str(request["query"]))
@@ -55,15 +57,16 @@ def answered(request: dict[str, Any]) -> dict[str, Any]:
 
 
 class Case:
-    """A case after its intake."""
+    """A case after its intake. With `whole`, queries may not take values apart."""
 
-    def __init__(self, intake: dict[str, Any]) -> None:
+    def __init__(self, intake: dict[str, Any], *, whole: bool = False) -> None:
+        self._whole = whole
         self._exhibits = {entry["id"]: entry for entry in intake["exhibits"]}
         self._tables = {table["name"]: table for table in tables_in(intake["exhibits"])}
 
     def sql(self, query: str) -> dict[str, Any]:
         """The canonical result of a query."""
-        return database.asked(self._opened(), query, set(self._tables))
+        return database.asked(self._opened(), query, set(self._tables), whole=self._whole)
 
     def many(self, queries: list[str]) -> dict[str, Any]:
         """The results of several queries; one that cannot be answered says why."""
