@@ -10,8 +10,9 @@ from orchestrator.models.llm import LLM
 from orchestrator.settings import BoxSettings, Settings
 from tasks import api
 from tasks.forensics.batch_file import load_batch
+from tasks.forensics.batch_results import write_batch_page
 from tasks.forensics.folder import State
-from tasks.forensics.running import Work, run_batch
+from tasks.forensics.running import Work, work_on
 from tasks.forensics.scripted import scripted_team
 
 SAMPLE = Path(__file__).parent / "forensics_sample" / "batch.jsonl"
@@ -28,4 +29,6 @@ async def working(manifest: Path, folder: Path, model: LLM | None = None) -> Asy
 
 async def worked(work: Work) -> list[State]:
     """Every case after its work."""
-    return [state async for state in run_batch(work)]
+    states = [await work_on(work, case) for case in work.batch.cases]
+    write_batch_page(work.batch.file.stem, work.batch.cases, work.out)
+    return states

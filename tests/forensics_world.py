@@ -140,10 +140,12 @@ def partner(
     return own
 
 
-def many_clicks(world: World, name: str, *, one_address: bool, lands: bool) -> None:
-    """Hundreds of hits that sell nothing."""
+def many_clicks(
+    world: World, name: str, *, one_address: bool, lands: bool, count: int = 600
+) -> None:
+    """Hits that sell nothing."""
     shared = world.address()
-    for _ in range(600):
+    for _ in range(count):
         visitor, moment = world.new("v"), world.moment()
         address = shared if one_address else world.address()
         click(world, name, visitor, address, world.new("dev"), moment, Sale(name))
@@ -220,6 +222,17 @@ def world_of(seed: int = 7) -> World:
         _sales(world, name, 0, _set(), "review")
         many_clicks(world, name, one_address=one, lands=lands)
     _own_purchases(world)
+    return world
+
+
+def small_world(seed: int) -> World:
+    """A programme with one partner who cheats, one who only looks so, and a few others."""
+    world = World(random.Random(seed))
+    for number in range(4):
+        _sales(world, f"H-{number}", 0, _set(), "review")
+        many_clicks(world, f"H-{number}", one_address=False, lands=True, count=40)
+    _sales(world, "F-HIJACK-1", 16, _set(**HIJACK), "review")
+    _sales(world, "D-CHECKOUT-1", 16, _set(**HIJACK, how="coupon"), "coupon")
     return world
 
 

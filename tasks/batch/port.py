@@ -6,18 +6,23 @@ An Order is all that a process gets to know: its own task, never gold, scorer or
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from orchestrator.models.llm import Frozen
 from tasks.batch.rules import Died, Killed
 from tasks.benchmark.cases import Attached
 
+Job = Literal["task", "case"]
+"""What a unit's process works on: an open-ended task, or a forensics case."""
+
 
 class Order(Frozen):
-    """One attempt at a unit. `settings` are resolved Settings as JSON; `environ` is the whole
-    environment of the process, beside its own folders. `head` is the newest record of the run:
-    one that has ended after it is not begun again."""
+    """One attempt at a unit. `task` is what its job reads: the words of a task, or a `CaseOrder` as
+    JSON. `settings` are resolved Settings as JSON; `environ` is the whole environment of the
+    process, beside its own folders. `head` is the newest record of the run: one that has ended
+    after it is not begun again."""
 
+    job: Job = "task"
     unit: str
     run: str
     head: int

@@ -14,8 +14,10 @@ from orchestrator.canonical import sha256_of
 from orchestrator.errors import UsageError
 from orchestrator.limits import Limits
 from orchestrator.settings import KeySettings, Settings
+from tasks.batch.port import Job
 from tasks.batch.task_file import Tasks, read_tasks
 from tasks.batch.values import EngineName, Plan, Planned, Source, interleaved
+from tasks.benchmark.cases import Assigned
 from tasks.endpoints import OWN_VARIABLE
 from tasks.keys import configured_key
 
@@ -66,6 +68,11 @@ def tasks_of(plan: Plan) -> Tasks:
             "this batch belongs to a benchmark run",
             fix="quaestor bench resume, quaestor bench score or quaestor bench report",
         )
+    if plan.kind == "cases":
+        raise UsageError(
+            "this batch belongs to forensics cases",
+            fix=f"quaestor forensics resume {plan.tasks}",
+        )
     tasks = read_tasks(plan.tasks)
     if tasks.sha256 != plan.tasks_sha256:
         raise UsageError(
@@ -95,7 +102,12 @@ def settings_of(plan: Plan, home: Path, journal_url: str | None) -> dict[str, Se
     return {name: Settings.model_validate({**one, **places}) for name, one in plan.systems.items()}
 
 
-def source_of(tasks: Tasks, systems: Mapping[str, Settings], environ: Mapping[str, str]) -> Source:
+def source_of(
+    tasks: Mapping[str, Assigned],
+    systems: Mapping[str, Settings],
+    environ: Mapping[str, str],
+    job: Job = "task",
+) -> Source:
     """What units are handed. Raises NotReady for a key that cannot be read."""
     passed = {
         name: value
@@ -106,7 +118,7 @@ def source_of(tasks: Tasks, systems: Mapping[str, Settings], environ: Mapping[st
         passed[OWN_VARIABLE] = environ[OWN_VARIABLE]
     passed |= _places(environ)
     homeless = {name: _without_home(one, environ, passed) for name, one in systems.items()}
-    return Source(tasks.assigned(), homeless, passed)
+    return Source(tasks, homeless, passed, job)
 
 
 def _places(environ: Mapping[str, str]) -> dict[str, str]:

@@ -15,11 +15,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from orchestrator.journal import Journal
+from orchestrator.journal import Journal, Record
 from orchestrator.limits import LimitHit, Limits, parse_limits
 from tasks.batch.measuring import Run, measured, seen_of
 from tasks.batch.port import Engine, Order
-from tasks.batch.rules import Died, Settled, batch_limit, settle, wall_of
+from tasks.batch.rules import Died, Seen, Settled, batch_limit, settle, wall_of
 from tasks.batch.store import Hold, Store
 from tasks.batch.values import Plan, Source, State, Totals, Unit
 from tasks.benchmark.rows import UnitResult
@@ -31,11 +31,18 @@ GRACE_S = 10.0
 Ended = Literal["done", "limit", "cancelled", "parked"]
 Watch = Callable[[Totals, Sequence[Unit]], None]
 Finished = Callable[[UnitResult], None]
+Look = Callable[[Unit, Sequence[Record]], Seen]
+
+
+def _journal_alone(unit: Unit, records: Sequence[Record]) -> Seen:
+    """A unit has come to its end when its run has."""
+    return seen_of(records, unit.head)
 
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What a scheduler works with."""
+    """What a scheduler works with. `look` says what an attempt has left, `finished` is told of
+    each unit that is done."""
 
     store: Store
     journal: Journal
@@ -44,6 +51,7 @@ class Desk:
     source: Source
     watch: Watch = lambda _totals, _running: None
     finished: Finished = lambda _result: None
+    look: Look = _journal_alone
 
 
 @dataclass(slots=True)
@@ -111,9 +119,14 @@ class Scheduler:
 
     async def _start(self, unit: Unit) -> None:
         begun, limits = await asyncio.to_thread(self._begin, unit)
-        until = time.monotonic() + wall_of(limits, self.desk.plan.wall_s)
+        until = time.monotonic() + self._wall(limits)
         self.running[unit.unit] = Running(begun, until)
         await self.desk.engine.submit(self._order(begun, limits))
+
+    def _wall(self, limits: Limits) -> float:
+        """Seconds that an attempt may take; a case takes in and checks evidence besides its run."""
+        wall_s = self.desk.plan.wall_s
+        return wall_s if self.desk.source.job == "case" else wall_of(limits, wall_s)
 
     def _begin(self, unit: Unit) -> tuple[Unit, Limits]:
         """Write down that an attempt begins, under which run, before its process exists."""
@@ -137,6 +150,7 @@ class Scheduler:
         source = self.desk.source
         task, settings = source.tasks[unit.task], source.systems[unit.system]
         return Order(
+            job=source.job,
             unit=unit.unit,
             run=unit.run,
             head=unit.head,
@@ -153,7 +167,7 @@ class Scheduler:
 
     def _settle_unit(self, unit: Unit, died: Died) -> None:
         records = self.desk.journal.read(unit.run)
-        seen = seen_of(records, unit.head)
+        seen = self.desk.look(unit, records)
         settled = settle(unit, seen, died)
         now = time.time()
         result = measured(

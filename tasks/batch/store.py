@@ -73,7 +73,7 @@ class Store:
     def create(self, plan: Plan, planned: Sequence[Planned]) -> str:
         """Write a new batch with all its units, in one transaction; its id."""
         batch, now = f"b{secrets.token_hex(5)}", time.time()
-        rows = [{**asdict(unit), **NEW_UNIT, "batch": batch, "queued": now} for unit in planned]
+        rows = [{**NEW_UNIT, **asdict(unit), "batch": batch, "queued": now} for unit in planned]
         with self._begin() as connection:
             connection.execute(
                 sql.insert(batches).values(
@@ -94,7 +94,7 @@ class Store:
         """Change the plan of a batch, and add those of its units that it has not got yet."""
         known = {unit.unit for unit in self.all(batch)}
         fresh = [asdict(unit) for unit in planned if unit.unit not in known]
-        rows = [{**unit, **NEW_UNIT, "batch": batch, "queued": time.time()} for unit in fresh]
+        rows = [{**NEW_UNIT, **unit, "batch": batch, "queued": time.time()} for unit in fresh]
         with self._begin() as connection:
             connection.execute(
                 sql.update(batches)

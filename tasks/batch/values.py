@@ -14,6 +14,7 @@ from orchestrator.models.llm import Frozen
 
 if TYPE_CHECKING:  # loading them takes longer than counting ten thousand units
     from orchestrator.settings import Settings
+    from tasks.batch.port import Job
     from tasks.benchmark.cases import Assigned
 
 State = Literal["queued", "running", "parked", "done"]
@@ -24,7 +25,8 @@ EngineName = Literal["local", "ray"]
 
 class Plan(Frozen):
     """A batch as it was ordered; frozen in its row. `tasks_sha256` is of the tasks' file, which
-    stays where it is: gold answers are never copied. `limits` are of the batch as a whole."""
+    stays where it is: gold answers are never copied. `limits` are of the batch as a whole;
+    `results` is the folder that cases are written to."""
 
     tasks: Path
     tasks_sha256: str
@@ -34,12 +36,14 @@ class Plan(Frozen):
     limits: Limits = Limits(rounds=None, calls=None)
     wall_s: float = Field(default=3600.0, gt=0)
     engine: EngineName = "local"
-    kind: Literal["batch", "bench"] = "batch"
+    kind: Literal["batch", "bench", "cases"] = "batch"
+    results: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A unit before it has a row. `place` says which comes first among equal priorities."""
+    """A unit before it has a row. `place` says which comes first among equal priorities; `run` is
+    the run that it goes on with, if it has one."""
 
     unit: str
     task: str
@@ -47,6 +51,7 @@ class Planned:
     system: str
     place: int
     priority: int = 0
+    run: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +110,12 @@ class Totals:
 @dataclass(frozen=True, slots=True)
 class Source:
     """What the units of a batch work on: the part of each task without gold, by task id, and the
-    settings of each system."""
+    settings of each system. `job` is what the processes do with a task."""
 
     tasks: Mapping[str, Assigned]
     systems: Mapping[str, Settings]
     environ: Mapping[str, str] = field(default_factory=dict)
+    job: Job = "task"
 
 
 def interleaved(

@@ -14,15 +14,6 @@ from tasks.cli.given import Show, Where
 Batch = Annotated[
     str, typer.Argument(metavar="BATCH", help="The start of a batch's id, or `last`.")
 ]
-BatchLimit = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--batch-limit",
-        metavar="L",
-        help="Of the batch as a whole: usd=20,time=8h,calls=...: what runs is finished, nothing "
-        "more is started.",
-    ),
-]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -50,7 +41,7 @@ def run(
     ] = 1,
     engine: opt.Engine = "local",
     limit: opt.Limit = None,
-    batch_limit: BatchLimit = None,
+    batch_limit: opt.BatchLimit = None,
     wall: opt.Wall = "1h",
     lead_model: opt.LeadModel = None,
     base_url: opt.BaseUrl = None,
@@ -117,7 +108,7 @@ def resume(
     context: typer.Context,
     batch: Batch = "last",
     parallel: opt.Parallel = None,
-    batch_limit: BatchLimit = None,
+    batch_limit: opt.BatchLimit = None,
     take_over: Annotated[
         bool, typer.Option("--take-over", help="Even if a live process carries the batch.")
     ] = False,

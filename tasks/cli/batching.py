@@ -193,7 +193,7 @@ def _carry(store: Store, carried: Carried, streams: Streams, show: Show) -> int:
 async def _carried(store: Store, carried: Carried, streams: Streams, show: Show) -> Ended | int:
     """Carry the batch; the exit code of a signal that stopped it."""
     plan, settings = carried.batch.plan, next(iter(carried.systems.values()))
-    source = source_of(carried.tasks, carried.systems, os.environ)
+    source = source_of(carried.tasks.assigned(), carried.systems, os.environ)
     journal = Journal.open(settings.home, url=settings.journal_url)
 
     def finished(result: UnitResult) -> None:

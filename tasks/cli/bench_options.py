@@ -39,15 +39,6 @@ Repeat = Annotated[
     int | None,
     typer.Option("--repeat", metavar="R", min=1, help="How often each case is run."),
 ]
-BatchLimit = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--batch-limit",
-        metavar="L",
-        help="Of the run as a whole: usd=20,time=8h,calls=...: what is not started by then is "
-        "missing.",
-    ),
-]
 Grader = Annotated[
     str | None,
     typer.Option("--grader", metavar="NAME", help="The model that judges, for rules with one."),

@@ -326,7 +326,8 @@ async def _carried(store: Store, prepared: Prepared, streams: Streams, show: Sho
         return "done"
     prepared.place.forget_scores()
     plan, settings = prepared.batch.plan, next(iter(prepared.systems.values()))
-    source = source_of(tasks_in(prepared.suite, plan.tasks), prepared.systems, os.environ)
+    tasks = tasks_in(prepared.suite, plan.tasks).assigned()
+    source = source_of(tasks, prepared.systems, os.environ)
     journal = Journal.open(settings.home, url=settings.journal_url)
 
     def finished(result: UnitResult) -> None:

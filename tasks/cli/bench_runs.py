@@ -30,7 +30,7 @@ def run(
     ] = False,
     engine: opt.Engine = "local",
     limit: opt.Limit = None,
-    batch_limit: bo.BatchLimit = None,
+    batch_limit: opt.BatchLimit = None,
     wall: opt.Wall = "1h",
     force: bo.Force = False,
     open_answers: bo.OpenAnswers = False,
@@ -89,7 +89,7 @@ def resume(
     repeat: bo.Repeat = None,
     limit: opt.Limit = None,
     parallel: opt.Parallel = None,
-    batch_limit: bo.BatchLimit = None,
+    batch_limit: opt.BatchLimit = None,
     fork: Annotated[
         bool,
         typer.Option("--fork", help="Start a run of its own under the configuration of now."),

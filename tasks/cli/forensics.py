@@ -9,7 +9,7 @@ import typer
 
 from tasks.cli import options as opt
 from tasks.cli.command import command, streams_of
-from tasks.cli.given import Where
+from tasks.cli.given import Show, Where
 
 Manifest = Annotated[
     Path, typer.Argument(metavar="BATCH", help="The manifest: batch.jsonl, or batch.yaml.")
@@ -32,6 +32,8 @@ def add_to(app: typer.Typer) -> None:
     command(forensics, "init")(init)
     command(forensics, "check")(check)
     command(forensics, "run")(run)
+    command(forensics, "add")(add)
+    command(forensics, "resume")(resume)
     command(forensics, "status")(status)
     command(forensics, "report")(report)
     command(forensics, "verify")(verify)
@@ -86,21 +88,35 @@ def run(
         bool,
         typer.Option("--demo", help="Play the team by a shipped script: no model, no key."),
     ] = False,
+    again: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--again", metavar="CASE", help="Work on it anew, as a further version; repeatable."
+        ),
+    ] = None,
+    parallel: opt.Parallel = None,
+    engine: opt.Engine = "local",
     model: opt.Model = None,
     lead_model: opt.LeadModel = None,
     base_url: opt.BaseUrl = None,
     limit: opt.Limit = None,
+    batch_limit: opt.BatchLimit = None,
+    wall: opt.Wall = "1d",
     sandbox: opt.Sandbox = None,
+    json: opt.Json = False,
+    quiet: opt.Quiet = False,
+    plain: opt.Plain = False,
     trust_project: opt.TrustProject = False,
     home: opt.Home = None,
     config: opt.Config = None,
+    verbose: opt.Verbose = False,
 ) -> int:
-    """Work on every case that is not finished, one after the other; run it again to go on.
+    """Work on every case that is not finished, N at a time, each in a process of its own.
 
     One failing case stops no other. Exit code 0 when all are done, 1 when one failed, 2 when the
     manifest is refused, 3 when a limit was reached, 4 when a person has to look at a case.
     """
-    from tasks.cli.forensics_running import Asked, run_cases
+    from tasks.cli.forensics_carrying import Asked, run_cases
 
     given = {
         "sandbox.launcher": sandbox,
@@ -109,8 +125,47 @@ def run(
         "models.base_url": base_url,
     }
     settings = (opt.flags_given(given, limit), Where(home, config, trust_project))
-    asked = Asked(manifest, out, skip_invalid=skip_invalid, demo=demo)
-    return run_cases(asked, settings, streams_of(context))
+    asked = Asked(
+        manifest,
+        out,
+        skip_invalid=skip_invalid,
+        demo=demo,
+        again=tuple(again or ()),
+        parallel=parallel or 1,
+        engine=engine,
+        limits=tuple(batch_limit or ()),
+        wall=wall,
+    )
+    return run_cases(asked, settings, streams_of(context), Show(json, quiet, plain, verbose))
+
+
+def add(context: typer.Context, manifest: Manifest, out: Out = None, home: opt.Home = None) -> int:
+    """Take up cases that were written into the manifest since, also while it is worked on."""
+    from tasks.cli.forensics_carrying import add_cases
+
+    return add_cases(manifest, out, home, streams_of(context))
+
+
+def resume(
+    context: typer.Context,
+    manifest: Manifest,
+    out: Out = None,
+    parallel: opt.Parallel = None,
+    batch_limit: opt.BatchLimit = None,
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="Even if a live process carries the batch.")
+    ] = False,
+    json: opt.Json = False,
+    quiet: opt.Quiet = False,
+    plain: opt.Plain = False,
+    home: opt.Home = None,
+    verbose: opt.Verbose = False,
+) -> int:
+    """Go on with every case that is not finished, with the model and settings it was begun with."""
+    from tasks.cli.forensics_carrying import GoOn, resume_cases
+
+    go_on = GoOn(manifest, out, parallel, tuple(batch_limit or ()), take_over=take_over)
+    return resume_cases(go_on, home, streams_of(context), Show(json, quiet, plain, verbose))
 
 
 def status(context: typer.Context, manifest: Manifest, out: Out = None) -> int:

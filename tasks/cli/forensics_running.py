@@ -1,67 +1,29 @@
-"""What `quaestor forensics run`, `status`, `report`, `verify` and `bundle` do."""
+"""What `quaestor forensics status`, `report`, `verify` and `bundle` do."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.errors import UsageError
-from tasks import api
-from tasks.cli.exits import ANSWERED, GAVE_UP, NEEDS_HUMAN, PARTIAL
+from tasks.cli.exits import ANSWERED, GAVE_UP
 from tasks.cli.given import Where
 from tasks.cli.opening import load_settings
 from tasks.cli.streams import Streams, clean
 from tasks.config_file import Given
-from tasks.forensics.batch_file import Batch, load_batch, read_batch
+from tasks.forensics.batch_file import Batch, read_batch
 from tasks.forensics.beginning import RESULTS
+from tasks.forensics.carrying import Standing
 from tasks.forensics.folder import Folder, State
-from tasks.forensics.running import Work, run_batch
-from tasks.forensics.scripted import scripted_team
 from tasks.forensics.signing import sign, signer
 from tasks.forensics.verifying import verify, write_bundle
 from tasks.team import box_settings
 
 SettingsGiven = tuple[list[Given], Where]
-SCRIPTED = "the team is played by a shipped script, not by a language model"
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What `run` was asked to do."""
-
-    manifest: Path
-    out: Path | None
-    skip_invalid: bool
-    demo: bool
-
-
-def run_cases(asked: Asked, settings: SettingsGiven, streams: Streams) -> int:
-    """Work on a batch. Raises UsageError that names every fault of the manifest."""
-    batch = load_batch(asked.manifest, skip_invalid=asked.skip_invalid)
-    for fault in batch.faults:
-        streams.error(f"left out: {asked.manifest.name} {fault}", None)
-    if asked.demo:
-        streams.err.line(f"note: {SCRIPTED}")
-    return asyncio.run(_run(asked, batch, settings, streams))
-
-
-async def _run(asked: Asked, batch: Batch, settings: SettingsGiven, streams: Streams) -> int:
-    resolved = load_settings(*settings).settings
-    out = _results(batch, asked.out)
-    states: list[State] = []
-    async with api.open(resolved) as quaestor:
-        model = scripted_team() if asked.demo else None
-        work = Work(quaestor, batch, out, model)
-        async for state in run_batch(work, lambda text: streams.err.line(clean(text))):
-            states.append(state)
-            streams.out.line(clean(_line(state)))
-    streams.err.line(f"results are in {out / 'cases'}")
-    return _code(states)
-
-
-def _results(batch: Batch, out: Path | None) -> Path:
+def results_of(batch: Batch, out: Path | None) -> Path:
+    """The results folder of a manifest. Raises UsageError when it would lie in evidence."""
     place = (out or batch.root / RESULTS).absolute()
     for case in batch.cases:
         for path in case.evidence:
@@ -73,15 +35,8 @@ def _results(batch: Batch, out: Path | None) -> Path:
     return place
 
 
-def _code(states: Sequence[State]) -> int:
-    found = {state.state for state in states}
-    for state, code in (("failed", GAVE_UP), ("partial", PARTIAL), ("needs_human", NEEDS_HUMAN)):
-        if state in found:
-            return code
-    return ANSWERED
-
-
-def _line(state: State) -> str:
+def state_line(state: State) -> str:
+    """A case's state, in one line."""
     said = f"{state.case_id}: {state.state}"
     if state.verdict:
         said += f", {state.verdict}, {state.verified} of {state.claims} claims verified"
@@ -91,10 +46,11 @@ def _line(state: State) -> str:
 def show_status(manifest: Path, out: Path | None, streams: Streams) -> int:
     """One line per case of the manifest."""
     batch = read_batch(manifest)
-    for case in batch.cases:
-        folder = Folder(_results(batch, out) / "cases" / case.case_id)
-        state = folder.state() if folder.path.exists() else None
-        streams.out.line(clean(_line(state) if state else f"{case.case_id}: not begun"))
+    standing = Standing(batch, results_of(batch, out))
+    for case, state in standing.states():
+        streams.out.line(clean(state_line(state) if state else f"{case.case_id}: not begun"))
+    for name in standing.changed():
+        streams.err.line(clean(f"{name}: its line has changed since the work on it began"))
     return ANSWERED
 
 
@@ -131,7 +87,7 @@ def _finished(manifest: Path, case_id: str, out: Path | None) -> Folder:
     known = [case.case_id for case in batch.cases]
     if case_id not in known:
         raise UsageError(f"there is no case {case_id!r} in {manifest}; there is {', '.join(known)}")
-    folder = Folder(_results(batch, out) / "cases" / case_id)
+    folder = Folder(results_of(batch, out) / "cases" / case_id)
     if not (folder.path / "report.md").exists():
         raise UsageError(
             f"case {case_id} has no report yet", fix=f"quaestor forensics run {manifest}"

@@ -171,6 +171,15 @@ Engine = Annotated[str, typer.Option("--engine", metavar="E", help="local (defau
 Wall = Annotated[
     str, typer.Option("--wall", metavar="TIME", help="A unit's process is killed after this.")
 ]
+BatchLimit = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--batch-limit",
+        metavar="L",
+        help="Of the batch as a whole: usd=20,time=8h,calls=...: what runs is finished, nothing "
+        "more is started.",
+    ),
+]
 ParkOnQuestion = Annotated[
     str | None,
     typer.Option(

@@ -10,6 +10,7 @@ Everything but `state.json` is part of a bundle.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -33,6 +34,7 @@ from tasks.storage import named_blobs
 CaseState = Literal["begun", "running", "done", "partial", "failed", "needs_human"]
 M = TypeVar("M", bound=BaseModel)
 LEFT_OUT = ("state.json",)
+STAYS = ("versions", "review.jsonl")
 
 
 class State(Frozen):
@@ -90,6 +92,17 @@ class Folder:
     def state(self) -> State | None:
         """Where the work stands; None before it began."""
         return self._read("state.json", State) if (self.path / "state.json").exists() else None
+
+    def clear(self) -> None:
+        """Take away everything but earlier versions and their review."""
+        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for entry in self.path.iterdir():
+            if entry.name in STAYS:
+                continue
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
 
     def write(self, name: str, value: BaseModel) -> None:
         """Write a value as canonical JSON, whole or not at all."""

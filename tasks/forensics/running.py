@@ -1,16 +1,14 @@
-"""Works on cases one after another: custody, intake, team, conclusion, report.
+"""Works on one case: custody, intake, team, conclusion, report.
 
-One bad case stops no other. A case that was begun goes on from its run; a finished one is left
-alone. Two processes never work on the same batch.
+A case that was begun under a run goes on with it; under another run it begins anew, and what was
+found before is set aside as a version. Whatever is wrong with a case becomes its state.
 """
 
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,13 +22,11 @@ from orchestrator.errors import (
     UsageError,
 )
 from orchestrator.limits import MICROS, Limits
-from orchestrator.loop import Orchestrator
 from orchestrator.models.llm import LLM
 from orchestrator.settings import Settings
 from sandbox.base import SandboxSettings
 from tasks.api import Quaestor
 from tasks.forensics.batch_file import Batch
-from tasks.forensics.batch_results import write_batch_page
 from tasks.forensics.board import Board
 from tasks.forensics.concluding import Conclusion, conclude, told_by
 from tasks.forensics.custody import Custody, changed_since, take
@@ -55,133 +51,96 @@ STATES: dict[str, CaseState] = {
     "failed": "failed",
 }
 """A team that gave up has still made claims; what is missing is in the verdict."""
-FINISHED = ("done",)
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What all cases of a batch share. `model` plays every part when it is given."""
+    """What all cases of a batch share. `model` plays every part when it is given; `notice` is told
+    what a person should know."""
 
     quaestor: Quaestor
     batch: Batch
     out: Path
     model: LLM | None = None
+    notice: Callable[[str], None] = lambda _text: None
 
     def folder(self, case: Case) -> Folder:
         """Where the case's files are."""
         return Folder(self.out / "cases" / case.case_id)
 
 
-async def run_batch(
-    work: Work, notice: Callable[[str], None] = lambda _text: None
-) -> AsyncIterator[State]:
-    """Each case's state once its work has come to an end. Raises NotReady when there is no box to
-    be had, UsageError while somebody else works on the batch."""
-    with _alone(work.out):
-        for case in work.batch.cases:
-            yield await _run_case(work, case, notice)
-        write_batch_page(work.batch.file.stem, work.batch.cases, work.out)
-
-
-@contextmanager
-def _alone(out: Path) -> Iterator[None]:
-    """The one process that works in a results folder; a lock dies with its process."""
-    out.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (out / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise UsageError(
-                f"somebody else is working in {out}", fix="wait for it, or name another --out"
-            ) from error
-        yield
-
-
-async def _run_case(work: Work, case: Case, notice: Callable[[str], None]) -> State:
+async def work_on(work: Work, case: Case, run: str = "") -> State:
+    """The state of a case after its work, under `run` or a new run. Raises NotReady when there is
+    no box to be had."""
     folder = work.folder(case)
-    known = folder.state() if folder.path.exists() else None
-    if known is not None and known.state in FINISHED:
-        return known
+    run = run or work.quaestor.journal.create()
     try:
-        return await _work_on(work, case, folder, known, notice)
+        return await _worked(work, case, folder, run)
     except (UsageError, ToolFailed, SandboxFailed, ModelFault, JournalError) as error:
-        run = known.run if known else ""
         state = State(case_id=case.case_id, state="failed", run=run, reason=error.message)
         folder.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        newest = folder.state()
-        folder.write("state.json", state.model_copy(update={"run": newest.run if newest else run}))
+        folder.write("state.json", state)
         return state
 
 
-async def _work_on(
-    work: Work, case: Case, folder: Folder, known: State | None, notice: Callable[[str], None]
-) -> State:
-    custody = await asyncio.to_thread(_begin, work, case, folder, known)
-    settings = work.quaestor.settings
-    box = box_settings(settings, f"case-{case.case_id}")
-    async with open_lab(box, custody, folder.evidence, case.subject) as lab:
+async def _worked(work: Work, case: Case, folder: Folder, run: str) -> State:
+    custody = await asyncio.to_thread(_begin, work, case, folder, run)
+    begun = folder.case()
+    box = box_settings(work.quaestor.settings, f"case-{case.case_id}")
+    async with open_lab(box, custody, folder.evidence, begun.subject) as lab:
         folder.write("intake.json", lab.intake)
-        run, outcome = await _investigate(work, case, folder, lab, custody)
+        settings = settings_of(work.quaestor.settings, case, scripted=work.model is not None)
+        outcome = await _investigate(work, settings, folder, lab, run)
     for text in changed_since(custody, work.batch.root):
-        notice(f"{case.case_id}: {text}; the copy was examined")
+        work.notice(f"{case.case_id}: {text}; the copy was examined")
     return await finish(work.quaestor, folder, run, outcome)
 
 
-def _begin(work: Work, case: Case, folder: Folder, known: State | None) -> Custody:
-    """Take the evidence in, unless that is done."""
-    if known is not None and known.run:
+def _begin(work: Work, case: Case, folder: Folder, run: str) -> Custody:
+    """Take the evidence in, unless that was done for this run. What was reviewed before stays."""
+    known = folder.state()
+    if known is not None and known.run == run and (folder.path / "custody.json").exists():
         return folder.custody()
-    shutil.rmtree(folder.path, ignore_errors=True)
-    folder.path.mkdir(parents=True, mode=0o700)
+    Versions(folder.path).set_aside()
+    folder.clear()
+    folder.write("state.json", State(case_id=case.case_id, state="begun", run=run))
     custody = take(case, work.batch.root, folder.evidence)
     playbook = work.batch.root / case.playbook if case.playbook else SHIPPED
     load_playbook(playbook)
     shutil.copyfile(playbook, folder.path / "playbook.toml")
     folder.write("manifest.json", case)
     folder.write("custody.json", custody)
-    folder.write("state.json", State(case_id=case.case_id, state="begun"))
     return custody
 
 
 async def _investigate(
-    work: Work, case: Case, folder: Folder, lab: Lab, custody: Custody
-) -> tuple[str, ev.Outcome]:
+    work: Work, settings: Settings, folder: Folder, lab: Lab, run: str
+) -> ev.Outcome:
     """The team's run, begun or gone on with."""
-    playbook = folder.playbook()
-    known = folder.state()
-    begun = [known.run] if known and _has_begun(work.quaestor, known.run) else []
-    mask = mask_of(case, work.out, is_begun=bool(begun))
+    case, playbook = folder.case(), folder.playbook()
+    is_begun = _has_begun(work.quaestor, run)
+    mask = mask_of(case, work.out, is_begun=is_begun)
     board = Board(case, lab.intake, playbook, mask)
-    hashes = {
-        "manifest": sha256_of(case.model_dump(mode="json")),
-        "custody": sha256_of(custody.model_dump(mode="json")),
-        "intake": sha256_of(lab.intake.model_dump(mode="json")),
-        "playbook": playbook.sha256,
-    }
-    task = mask.text(task_text(case, board.shown, playbook, hashes))
-
-    def started(orchestrator: Orchestrator) -> None:
-        if not begun:
-            begun.append(orchestrator.recorder.run)
-        state = State(case_id=case.case_id, state="running", run=begun[0])
-        folder.write("state.json", state)
-
-    settings = settings_of(work.quaestor.settings, case, scripted=work.model is not None)
+    folder.write("state.json", State(case_id=case.case_id, state="running", run=run))
     quaestor = replace(
         work.quaestor,
         settings=settings,
-        started=started,
         enlist=lambda team: enlisted(team, lab, board, work.model),
     )
-    if begun:
-        return begun[0], await quaestor.resume(begun[0], limits=settings.limits)
-    outcome = await quaestor.run(task)
-    return begun[0], outcome
+    if is_begun:
+        return await quaestor.resume(run, limits=settings.limits)
+    hashes = {
+        "manifest": sha256_of(case.model_dump(mode="json")),
+        "custody": sha256_of(folder.custody().model_dump(mode="json")),
+        "intake": sha256_of(lab.intake.model_dump(mode="json")),
+        "playbook": playbook.sha256,
+    }
+    return await quaestor.run(mask.text(task_text(case, board.shown, playbook, hashes)), run=run)
 
 
 def _has_begun(quaestor: Quaestor, run: str) -> bool:
     """Whether a run got as far as its task; one that was killed before is begun anew."""
-    return bool(run and quaestor.journal.read_kinds(("TaskReceived",), [run]))
+    return bool(quaestor.journal.read_kinds(("TaskReceived",), [run]))
 
 
 def settings_of(settings: Settings, case: Case, *, scripted: bool) -> Settings:
