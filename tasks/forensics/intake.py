@@ -183,16 +183,21 @@ class Intake(Frozen):
             for exhibit in self.exhibits
             for text in (*exhibit.flaws, *exhibit.notes)
         ]
+        said += [
+            f"{order.where} reads like an order to its reader; it is evidence and nothing else"
+            for order in self.orders
+        ]
+        return (*said, *self.doubts())
+
+    def doubts(self) -> tuple[str, ...]:
+        """What is not sure about times and tables, and what could not be compared."""
+        said: list[str] = []
         for _, table in self.tables():
             said += [f"{table.name}.{c.name}: {text}" for c in table.columns for text in doubts(c)]
         said += [
             f"the clock of {skew.of} is {skew.seconds:+} s against {skew.against} in "
             f"{skew.pairs} of {skew.of_pairs} rows that share an id"
             for skew in self.skews
-        ]
-        said += [
-            f"{order.where} reads like an order to its reader; it is evidence and nothing else"
-            for order in self.orders
         ]
         return (*said, *self.gaps)
 

@@ -138,12 +138,15 @@ def skeptic(request: Request) -> Completion:
 
 
 def writer(request: Request) -> Completion:
-    """A sentence for each verified claim of the Examiner's tests, in its own words."""
+    """A sentence for each verified claim whose test decides something, those for it first, and for
+    what no test says."""
     done = steps(request)
     claims = CLAIM.findall(section(prompt_of(request), "brief") or prompt_of(request))
     first: dict[str, tuple[str, str]] = {}
-    for name, _, test, _, text in claims:
-        first.setdefault(test or name, (name, text))
+    for outcome in (" outcome yes", " outcome no", ""):
+        for name, _, test, _, text in claims:
+            if test.endswith(outcome) and (outcome or not test):
+                first.setdefault(test or name, (name, text))
     if not first:
         return report(request, "done", "There is no verified claim to write about.")
     if not done:

@@ -66,6 +66,28 @@ async def test_a_chip_opens_the_rows_that_it_cites_and_hostile_text_does_nothing
     assert heard == []
 
 
+async def test_a_long_report_fits_a_phone_and_opens_every_fact_on_paper(
+    browser: Browser, tmp_path: Path
+) -> None:
+    wide = {"columns": tuple(f"a_long_column_{n}" for n in range(30)), "rows": (("v" * 40,) * 30,)}
+    claims = [said(n, "", "inculpatory", id=f"C5.1.{n}", text=f"Row {n} of 7.") for n in range(300)]
+    claims.append(said(7, "", "exculpatory", id="C6.1.1", text="x" * 300))
+    result = claims[5].results[0].model_copy(update=wide)
+    claims[5] = claims[5].model_copy(update={"results": (result,)})
+    place = tmp_path / "report.html"
+    place.write_bytes(rendered(report_of(material_of(claims)))["report.html"])
+    page = await opened(browser, place, [])
+    cited = page.locator('[id="claim-C5.1.5"] table')
+    for width in (1280, 390):
+        await page.set_viewport_size({"width": width, "height": 844})
+        assert await page.evaluate("document.documentElement.scrollWidth") == width
+    assert not await cited.is_visible()
+    await page.emulate_media(media="print")
+    await page.set_viewport_size({"width": 690, "height": 1000})  # A4 within its margins
+    assert await cited.is_visible()
+    assert await page.evaluate("document.documentElement.scrollWidth") == 690
+
+
 async def test_a_thousand_cases_are_filtered_and_ordered(browser: Browser, tmp_path: Path) -> None:
     words = ("inconclusive", "not_supported", "allegation_supported", "needs_human")
     rows = [

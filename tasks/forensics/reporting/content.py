@@ -5,7 +5,7 @@ Pure. What is not verified stands in an annex of its own and nowhere else.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -15,7 +15,7 @@ from tasks.forensics.custody import Custody
 from tasks.forensics.deciding import Docket
 from tasks.forensics.intake import Examined, Intake
 from tasks.forensics.manifest import Case
-from tasks.forensics.verdict import WORDS, Finding, Verdict
+from tasks.forensics.verdict import WORDS, Verdict
 
 SCHEMA = "quaestor.forensics.report/1"
 SHOWN_ROWS = 50
@@ -125,7 +125,9 @@ class Counts(Frozen):
 
 
 class CaseReport(Frozen):
-    """The report of a case: report.json."""
+    """The report of a case: report.json. `tests` says what each test of the playbook asks; `gaps`
+    are what the evidence lacks or leaves unsure, `warnings` the same with attempts to give orders.
+    """
 
     schema_name: str = SCHEMA
     case_id: str
@@ -145,9 +147,11 @@ class CaseReport(Frozen):
     exhibits: tuple[ShownExhibit, ...]
     left_out: tuple[LeftOutItem, ...]
     warnings: tuple[str, ...]
+    gaps: tuple[str, ...]
     injections: tuple[str, ...]
     would_change: tuple[str, ...]
     questions: tuple[str, ...]
+    tests: dict[str, str]
     counts: Counts
     playbook_version: str
     playbook_sha256: str
@@ -165,6 +169,7 @@ def report_of(material: Material) -> CaseReport:
     shown = [_statement(item, docket, seen) for item in docket.checked]
     known = {item.id for item in shown if item.state == "verified"}
     verified = _merged(item for item in shown if item.state == "verified")
+    tests = {name: test.asks for name, (_, test) in docket.playbook.tests().items()}
     return CaseReport(
         case_id=case.case_id,
         title=case.title,
@@ -185,9 +190,11 @@ def report_of(material: Material) -> CaseReport:
             LeftOutItem(path=item.path, why=item.why) for item in material.custody.left_out
         ),
         warnings=docket.intake.warnings(),
+        gaps=tuple(_gaps(material.custody, docket.intake)),
         injections=tuple(_injections(docket.intake)),
-        would_change=tuple(_would_change(verdict)),
-        questions=tuple(_questions(verdict)),
+        would_change=tuple(_would_change(verdict, tests)),
+        questions=tuple(_questions(verdict, first_ids(verified))),
+        tests=tests,
         counts=Counts(
             made=len(shown),
             verified=len(known),
@@ -338,24 +345,42 @@ def _injections(intake: Intake) -> Iterator[str]:
         yield f"{order.where}: {order.text}"
 
 
-def _would_change(verdict: Verdict) -> Iterator[str]:
+def _gaps(custody: Custody, intake: Intake) -> Iterator[str]:
+    """What was received and not read as a whole, what was left out, and what is not sure."""
+    for entry in intake.exhibits:
+        said = "; ".join((*entry.flaws, *entry.notes))
+        if not entry.whole:
+            yield f"{entry.id} {entry.path} is not complete{': ' if said else ''}{said}"
+        elif said:
+            yield f"{entry.id} {entry.path}: {said}"
+    yield from (f"{item.path} was left out: {item.why}" for item in custody.left_out)
+    yield from intake.doubts()
+
+
+def _would_change(verdict: Verdict, tests: Mapping[str, str]) -> Iterator[str]:
     """What would make it another verdict: an open gap that closes, a twin that turns out true."""
-    yield from verdict.missing
+    for text in verdict.missing:
+        test, _, why = text.partition(": ")
+        yield f"{tests[test]} ({test}: {why})" if test in tests else text
     for finding in verdict.findings:
         if finding.standing == "supported":
-            yield from (f"{twin.id}: another answer to: {twin.asks}" for twin in finding.twins)
+            yield from (f"Another answer to: {twin.asks} ({twin.id})" for twin in finding.twins)
 
 
-def _questions(verdict: Verdict) -> Iterator[str]:
+def _questions(verdict: Verdict, first: Mapping[str, str]) -> Iterator[str]:
     """What to ask the subject: it has not been heard, and may know of an innocent reason."""
     for finding in verdict.findings:
         if finding.standing in ("supported", "open"):
-            yield f"{finding.title}: how do you explain what claims {_listed(finding)} show?"
+            claims = dict.fromkeys(first.get(name, name) for name in finding.inculpatory)
+            listed = ", ".join(list(claims)[:6])
+            shown = f"claims {listed} show" if listed else "this report shows"
+            yield f"{finding.title}: how do you explain what {shown}?"
             yield from (twin.asks for twin in finding.twins if twin.said != "explains it")
 
 
-def _listed(finding: Finding) -> str:
-    return ", ".join(finding.inculpatory[:6]) or "of this report"
+def first_ids(claims: Iterable[Statement]) -> dict[str, str]:
+    """For each claim that says the same as an earlier one, the id under which it is shown."""
+    return {also: claim.id for claim in claims for also in claim.also}
 
 
 def statements(report: CaseReport) -> Sequence[Statement]:

@@ -14,7 +14,7 @@ from typing import Any
 from tasks.forensics.reporting.content import Plot
 
 WIDTH, HEIGHT = 680.0, 260.0
-LEFT, RIGHT, TOP, BOTTOM = 64.0, 12.0, 10.0, 34.0
+LEFT, RIGHT, TOP, BOTTOM = 64.0, 12.0, 24.0, 34.0
 ROW = 20.0
 LABELS = 170.0
 BARS, BINS = 40, 24
@@ -43,7 +43,8 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """A plot as marks. `left_out` are rows that have no place."""
+    """A plot as marks. `left_out` are rows that have no place; `lies` is whether its bars do, and
+    `is_time` whether time goes across."""
 
     height: float
     across: str
@@ -54,6 +55,8 @@ class Drawing:
     x_ticks: tuple[Tick, ...] = ()
     y_ticks: tuple[Tick, ...] = ()
     left_out: int = 0
+    lies: bool = False
+    is_time: bool = False
 
 
 def drawn(plot: Plot) -> Drawing:
@@ -74,7 +77,7 @@ def _bars(plot: Plot) -> Drawing:
     )
     names = _names(plot)
     height = TOP + ROW * max(1, len(kept)) + 8
-    return Drawing(height, *names, bars=bars, left_out=len(plot.rows) - len(kept))
+    return Drawing(height, *names, bars=bars, left_out=len(plot.rows) - len(kept), lies=True)
 
 
 def _curve(plot: Plot) -> Drawing:
@@ -100,6 +103,7 @@ def _curve(plot: Plot) -> Drawing:
         x_ticks=_x_ticks(x_low, x_high, is_time),
         y_ticks=_y_ticks(y_low, y_high),
         left_out=len(plot.rows) - len(pairs),
+        is_time=is_time,
     )
 
 

@@ -10,12 +10,14 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", "|", "%")  # noqa: RUF001 - full-width forms are formulas too
 SCHEMES = re.compile(r"(?i)\b(h)tt(ps?)(?=:)|\b(javascript|data|file|ftp|vbscript)(?=:)")
 HOST = re.compile(r"(?<=[\w])\.(?=[A-Za-z]{2,24}\b)")
 MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+!|~&-])")
+STAMP = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?Z")
 CELL_CHARS = 2_000
 
 
@@ -48,6 +50,20 @@ def defanged(value: Any) -> str:
 def markdown(value: Any) -> str:
     """The same inside Markdown: no markup, no link, no picture."""
     return MARKUP.sub(r"\\\1", defanged(value))
+
+
+def moment(text: str) -> str:
+    """A time in UTC as a person writes it."""
+    try:
+        found = datetime.fromisoformat(text).astimezone(UTC)
+    except ValueError:
+        return text
+    return f"{found:%Y-%m-%d %H:%M:%S} UTC" if found.second else f"{found:%Y-%m-%d %H:%M} UTC"
+
+
+def times(text: str) -> str:
+    """A text with its times in UTC as a person writes them, to the second."""
+    return STAMP.sub(r"\1 \2", text)
 
 
 def cell(value: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 
 from orchestrator.canonical import canonical
 from tasks.forensics.reporting import drawing, escaping, tables
-from tasks.forensics.reporting.content import CaseReport
+from tasks.forensics.reporting.content import SEEN, CaseReport, first_ids
 
 TEMPLATES = Path(__file__).parent / "data"
 POLICY = (
@@ -23,15 +23,21 @@ POLICY = (
 def rendered(report: CaseReport) -> dict[str, bytes]:
     """Every file of a report by its name."""
     events, undated = tables.timeline(report)
+    first = first_ids(report.claims)
     shown = {
         "r": report,
         "policy": POLICY,
+        "seen": SEEN,
+        "gaps": report.gaps,
+        "titles": {finding.mechanism: finding.title for finding in report.verdict.findings},
+        "once": lambda ids: list(dict.fromkeys(first.get(name, name) for name in ids)),
         "plots": [(plot, drawing.drawn(plot)) for plot in report.plots],
         "timeline": events[:200],
         "events": len(events),
         "undated": undated,
         "width": drawing.WIDTH,
         "left": drawing.LEFT,
+        "labels": drawing.LABELS,
         "bottom": drawing.BOTTOM,
     }
     return {
@@ -68,6 +74,8 @@ def render(template: str, shown: dict[str, Any]) -> str:
         safe_text=escaping.defanged,
         lines=escaping.several_lines,
         md=escaping.markdown,
+        moment=escaping.moment,
+        times=escaping.times,
         number=lambda value: f"{value:,}",
         short=lambda text: text[:12],
         script_text=Markup,

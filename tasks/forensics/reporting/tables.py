@@ -111,7 +111,7 @@ def timeline(report: CaseReport) -> tuple[tuple[Event, ...], int]:
                 Event(
                     moment=moment,
                     message=f"affected record {row[0]} ({item.mechanism})",
-                    meaning=name,
+                    meaning=f"{name} of an affected record",
                 )
                 for name, moment in moments
             ]
