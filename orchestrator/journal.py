@@ -22,7 +22,7 @@ import sqlalchemy as sql
 from orchestrator.blobs import Blobs
 from orchestrator.canonical import canonical, sha256_of
 from orchestrator.errors import JournalDamaged, UsageError
-from orchestrator.journal_schema import READING, connect, events, inbox, migrate, runs
+from orchestrator.journal_schema import READING, connect, events, holds, inbox, migrate, runs
 from orchestrator.journal_writer import Draft, Writer, chain_hash, translated
 
 Clock = Callable[[], datetime]
@@ -58,6 +58,16 @@ class InboxRow:
     run: str
     kind: str
     body: Any
+    by: str
+    time: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Somebody's word that the content of a run has to be kept."""
+
+    run: str
+    why: str
     by: str
     time: str
 
@@ -201,11 +211,55 @@ class Journal:
         with self._reading() as connection:
             return [_inbox_row(row) for row in connection.execute(query).mappings()]
 
-    def erase(self, run: str) -> None:
-        """Drop the content of a run and keep its hashes, so that its chain still verifies."""
+    def hold(self, run: str, why: str, by: str) -> None:
+        """Keep the content of a run from being erased until the hold is released."""
+        values = {"run": run, "why": why, "by": by, "time": _stamp(self.clock())}
         with self._begin() as connection:
+            connection.execute(sql.insert(holds).values(**values, released="", released_by=""))
+
+    def release(self, run: str, by: str) -> int:
+        """Release every hold on a run; how many there were. That there were some stays recorded."""
+        with self._begin() as connection:
+            released = connection.execute(
+                sql.update(holds)
+                .where(holds.c.run == run, holds.c.released == "")
+                .values(released=_stamp(self.clock()), released_by=by)
+            )
+        return int(released.rowcount)
+
+    def held(self) -> dict[str, Hold]:
+        """The runs whose content has to be kept, each with its newest hold."""
+        with self._reading() as connection:
+            rows = connection.execute(_in_force(sql.select(holds)).order_by(holds.c.id)).all()
+        return {row.run: Hold(row.run, row.why, row.by, row.time) for row in rows}
+
+    def erase(self, run: str) -> None:
+        """Drop the content of a run and keep its hashes, so that its chain still verifies. Raises
+        UsageError when somebody holds it."""
+        with self._begin() as connection:
+            if self._engine.dialect.name == "sqlite":  # what is freed is overwritten
+                connection.exec_driver_sql("PRAGMA secure_delete=ON")
+            hold = connection.execute(
+                _in_force(sql.select(holds)).where(holds.c.run == run)
+            ).first()
+            if hold is not None:
+                raise UsageError(
+                    f"run {run} is held by {hold.by} since {hold.time}: {hold.why}",
+                    fix="nothing of it is erased before: quaestor forensics release BATCH CASE",
+                )
             connection.execute(sql.update(events).where(events.c.run == run).values(body=None))
             connection.execute(sql.delete(inbox).where(inbox.c.run == run))
+        if self._engine.dialect.name == "sqlite":
+            self._empty_log()
+
+    def _empty_log(self) -> None:
+        """Bring everything out of SQLite's write-ahead log, where erased bytes would stay."""
+        with translated(str(self._engine.url)):
+            idle = self._engine.raw_connection()
+            try:
+                idle.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            finally:
+                idle.close()
 
     def bodies(self) -> Iterable[str]:
         """Every stored body as text, to find which blobs are still named."""
@@ -224,6 +278,10 @@ class Journal:
         """One snapshot: what other processes write meanwhile stays out of it."""
         with translated(str(self._engine.url)), self._engine.connect() as idle:
             yield idle.execution_options(**READING[self._engine.dialect.name])
+
+
+def _in_force(query: sql.Select[Any]) -> sql.Select[Any]:
+    return query.where(holds.c.released == "")
 
 
 def _records_of(run: str) -> sql.Select[Any]:

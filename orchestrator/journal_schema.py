@@ -16,7 +16,7 @@ from sqlalchemy.engine import make_url
 from orchestrator.blobs import storage_refused
 from orchestrator.errors import JournalUnavailable, NotReady
 
-SCHEMA = 1
+SCHEMA = 2
 BUSY_TIMEOUT_MS = 30_000
 
 metadata = sql.MetaData()
@@ -60,6 +60,18 @@ inbox = sql.Table(
     sql.Column("body", sql.Text, nullable=False),
     sql.Column("by", sql.String(255), nullable=False),
     sql.Column("time", sql.String(32), nullable=False),
+)
+
+holds = sql.Table(
+    "holds",
+    metadata,
+    sql.Column("id", sql.Integer, primary_key=True, autoincrement=True),
+    sql.Column("run", sql.String(32), nullable=False, index=True),
+    sql.Column("why", sql.Text, nullable=False),
+    sql.Column("by", sql.String(255), nullable=False),
+    sql.Column("time", sql.String(32), nullable=False),
+    sql.Column("released", sql.String(32), nullable=False),
+    sql.Column("released_by", sql.String(255), nullable=False),
 )
 
 schema_version = sql.Table("schema_version", metadata, sql.Column("version", sql.Integer))
@@ -122,10 +134,14 @@ def migrate(engine: sql.Engine) -> None:
 
 
 def _first_tables(connection: sql.Connection) -> None:
-    metadata.create_all(connection)
+    metadata.create_all(connection, tables=[runs, events, inbox, schema_version])
 
 
-MIGRATIONS: tuple[Callable[[sql.Connection], None], ...] = (_first_tables,)
+def _holds(connection: sql.Connection) -> None:
+    holds.create(connection, checkfirst=True)
+
+
+MIGRATIONS: tuple[Callable[[sql.Connection], None], ...] = (_first_tables, _holds)
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:

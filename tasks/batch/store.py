@@ -6,6 +6,7 @@ one that takes the batch over fences the first. Knows states, not what follows f
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -146,6 +147,22 @@ class Store:
                     sql.update(units)
                     .where(units.c.batch == batch, units.c.unit == unit, units.c.state == "done")
                     .values(**values, queued=time.time())
+                )
+
+    def forget(self, runs: Sequence[str]) -> None:
+        """Take what these runs answered, and why they ended so, out of the rows of their units."""
+        with self._begin() as connection:
+            if self._engine.dialect.name == "sqlite":  # what is freed is overwritten
+                connection.exec_driver_sql("PRAGMA secure_delete=ON")
+            known = sql.select(units.c.batch, units.c.unit, units.c.result).where(
+                units.c.run.in_(runs), units.c.result.is_not(None)
+            )
+            for row in connection.execute(known).all():
+                bare = {**json.loads(row.result), "answer": None, "reason": ""}
+                connection.execute(
+                    sql.update(units)
+                    .where(units.c.batch == row.batch, units.c.unit == row.unit)
+                    .values(result=json.dumps(bare))
                 )
 
     def cancel(self, batch: str, *, cancelled: bool = True) -> None:

@@ -41,6 +41,9 @@ def add_to(app: typer.Typer) -> None:
     command(forensics, "review")(review)
     command(forensics, "share")(share)
     command(forensics, "calibrate")(calibrate)
+    command(forensics, "hold")(hold)
+    command(forensics, "release")(release)
+    command(forensics, "purge")(purge)
     app.add_typer(forensics, name="forensics")
 
 
@@ -201,7 +204,7 @@ def verify(
     """Check evidence, journal, every claim and the report again: offline, without key or model.
 
     Exit code 0 when everything is as it was, 1 when something differs, 2 when nobody of those who
-    may have signed it.
+    may have signed it, 3 when its content was erased.
     """
     from tasks.cli.forensics_running import say_signer, verify_place
 
@@ -289,6 +292,67 @@ def share(
     from tasks.cli.forensics_reviewing import Place, share_case
 
     return share_case(Place(manifest, out), case, target, name or [], streams_of(context))
+
+
+By = Annotated[
+    str | None, typer.Option("--by", metavar="NAME", help="Who does it (default: your login).")
+]
+
+
+def hold(
+    context: typer.Context,
+    manifest: Manifest,
+    case: CaseName,
+    why: Annotated[str, typer.Option("--why", metavar="TEXT", help="Why it has to be kept.")],
+    by: By = None,
+    out: Out = None,
+    home: opt.Home = None,
+    config: opt.Config = None,
+) -> int:
+    """Keep a case from being erased: by purge here, by `quaestor purge`, and by its age."""
+    from tasks.cli.forensics_keeping import OneCase, hold_case
+    from tasks.cli.forensics_reviewing import Place
+
+    one = OneCase(Place(manifest, out), case, Where(home, config, False))
+    return hold_case(one, why, by, streams_of(context))
+
+
+def release(
+    context: typer.Context,
+    manifest: Manifest,
+    case: CaseName,
+    by: By = None,
+    out: Out = None,
+    home: opt.Home = None,
+    config: opt.Config = None,
+) -> int:
+    """Let go of a case that was held; that it was held stays recorded."""
+    from tasks.cli.forensics_keeping import OneCase, release_case
+    from tasks.cli.forensics_reviewing import Place
+
+    one = OneCase(Place(manifest, out), case, Where(home, config, False))
+    return release_case(one, by, streams_of(context))
+
+
+def purge(
+    context: typer.Context,
+    manifest: Manifest,
+    case: CaseName,
+    by: By = None,
+    out: Out = None,
+    home: opt.Home = None,
+    config: opt.Config = None,
+) -> int:
+    """Erase the content of a case for good; a tombstone keeps who did it, when, and the hashes.
+
+    Copies of evidence, stored bytes, reports, versions and review notes are removed, and the run's
+    events lose their content. Not what was handed out. A purge that was broken off is repeated.
+    """
+    from tasks.cli.forensics_keeping import OneCase, purge_case
+    from tasks.cli.forensics_reviewing import Place
+
+    one = OneCase(Place(manifest, out), case, Where(home, config, False))
+    return purge_case(one, by, streams_of(context))
 
 
 def calibrate(

@@ -41,6 +41,7 @@ from tasks.forensics.carrying import (
     find_row,
     plan_of_cases,
 )
+from tasks.forensics.erasing import refuse_erased
 from tasks.forensics.folder import State
 from tasks.readiness import check_models
 from tasks.team import box_settings
@@ -177,6 +178,8 @@ def _check_again(standing: Standing, again: Sequence[str]) -> None:
     strange = [name for name in again if name not in known]
     if strange:
         raise UsageError(f"there is no case {', '.join(strange)} in {standing.batch.file}")
+    for name in again:
+        refuse_erased(standing.folder(name))
     changed = [name for name in standing.changed() if name not in again]
     if changed:
         named = " ".join(f"--again {name}" for name in changed[:20])

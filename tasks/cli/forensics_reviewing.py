@@ -23,6 +23,8 @@ from tasks.forensics.calibration import (
     measured,
     read_labels,
 )
+from tasks.forensics.erasing import refuse_erased
+from tasks.forensics.folder import Folder
 from tasks.forensics.manifest import Case
 from tasks.forensics.redaction import Redactor, key_in
 from tasks.forensics.reporting.batch_page import write_files
@@ -54,6 +56,7 @@ class Place:
 
     def versions(self, case_id: str) -> Versions:
         """A case's report and review. Raises UsageError for one that has none."""
+        refuse_erased(Folder(self.results() / "cases" / case_id))
         if case_id not in self.cases():
             said = ", ".join(self.cases()) or "no case yet"
             raise UsageError(f"{case_id!r} has no report to review; there is one of {said}")

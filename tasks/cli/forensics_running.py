@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 from orchestrator.errors import UsageError
-from tasks.cli.exits import ANSWERED, GAVE_UP
+from tasks.cli.exits import ANSWERED, GAVE_UP, PARTIAL
 from tasks.cli.given import Where
 from tasks.cli.opening import load_settings
 from tasks.cli.streams import Streams, clean
@@ -14,6 +14,7 @@ from tasks.config_file import Given
 from tasks.forensics.batch_file import Batch, read_batch
 from tasks.forensics.beginning import RESULTS
 from tasks.forensics.carrying import Standing
+from tasks.forensics.erasing import hold_of, refuse_erased
 from tasks.forensics.folder import Folder, State
 from tasks.forensics.signing import sign, signer
 from tasks.forensics.verifying import verify, write_bundle
@@ -48,7 +49,10 @@ def show_status(manifest: Path, out: Path | None, streams: Streams) -> int:
     batch = read_batch(manifest)
     standing = Standing(batch, results_of(batch, out))
     for case, state in standing.states():
-        streams.out.line(clean(state_line(state) if state else f"{case.case_id}: not begun"))
+        held = hold_of(standing.folder(case.case_id))
+        kept = f" (held by {held.by}: {held.why})" if held is not None else ""
+        said = state_line(state) if state else f"{case.case_id}: not begun"
+        streams.out.line(clean(f"{said}{kept}"))
     for name in standing.changed():
         streams.err.line(clean(f"{name}: its line has changed since the work on it began"))
     return ANSWERED
@@ -88,6 +92,7 @@ def _finished(manifest: Path, case_id: str, out: Path | None) -> Folder:
     if case_id not in known:
         raise UsageError(f"there is no case {case_id!r} in {manifest}; there is {', '.join(known)}")
     folder = Folder(results_of(batch, out) / "cases" / case_id)
+    refuse_erased(folder)
     if not (folder.path / "report.md").exists():
         raise UsageError(
             f"case {case_id} has no report yet", fix=f"quaestor forensics run {manifest}"
@@ -104,6 +109,9 @@ def verify_place(place: Path, settings: SettingsGiven, streams: Streams) -> int:
         streams.out.line(clean(f"differs: {problem}"))
     if found.problems:
         return GAVE_UP
+    if found.erased:
+        streams.out.line(clean(f"erased: {found.case_id}: {found.erased}; head {found.head}"))
+        return PARTIAL
     streams.out.line(
         f"ok: {found.case_id}, {found.verified} claims verified again, journal head {found.head}"
     )

@@ -54,13 +54,14 @@ def purge_runs(
             "name one RUN, or give --older-than", fix="quaestor purge --older-than 30d"
         )
     with open_journal(home, os.environ) as journal:
-        live = live_runs(journal)
+        live, held = live_runs(journal), journal.held()
         if prefix is not None:
             chosen = [journal.find(prefix)]
         else:
-            chosen = [
-                run for run in older_runs(journal, _span(older_than or "")) if run not in live
-            ]
+            older = older_runs(journal, _span(older_than or ""))
+            chosen = [run for run in older if run not in live and run not in held]
+            for run in sorted(set(older) & set(held)):
+                streams.err.line(clean(f"kept {run}: held by {held[run].by}: {held[run].why}"))
         if set(chosen) & set(live):
             raise UsageError(
                 f"run {chosen[0]} is being worked on", fix=f"quaestor cancel {chosen[0]}"

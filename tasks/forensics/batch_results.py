@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from tasks.forensics.calibration import Calibration, bound_of
+from tasks.forensics.erasing import hold_of
 from tasks.forensics.folder import Folder, State
 from tasks.forensics.manifest import Case
 from tasks.forensics.reporting.batch_page import Row, batch_files, write_files
@@ -29,7 +30,7 @@ def write_batch_page(name: str, cases: Sequence[Case], out: Path) -> None:
         if state is None:
             continue
         rows.append(_row(case, state, folder))
-        if (folder.path / "marks.json").exists():
+        if state.state != "purged" and (folder.path / "marks.json").exists():
             marks.append(folder.marks())
     write_files(batch_files(name, rows, overlaps(marks), _bound(out)), out)
 
@@ -49,6 +50,10 @@ def _review(folder: Folder) -> str:
 
 
 def _row(case: Case, state: State, folder: Folder) -> Row:
+    if state.state == "purged":
+        return Row(case_id=case.case_id, state=state.state, reason=state.reason)
+    held = hold_of(folder)
+    kept = f"held by {held.by}: {held.why}" if held is not None else ""
     row = Row(
         case_id=case.case_id,
         title=case.title,
@@ -61,7 +66,7 @@ def _row(case: Case, state: State, folder: Folder) -> Row:
         tokens=state.tokens,
         minutes=round(state.seconds / 60, 1),
         tags=case.tags,
-        reason=state.reason,
+        reason=". ".join(filter(None, (state.reason, kept))),
     )
     try:
         report = CaseReport.model_validate_json((folder.path / "report.json").read_bytes())

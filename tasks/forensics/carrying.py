@@ -31,7 +31,7 @@ from tasks.forensics.manifest import Case
 from tasks.forensics.unit import CaseOrder
 
 SYSTEM = "team"
-FINISHED = ("done",)
+FINISHED = ("done", "purged")
 MANY = 100_000
 
 

@@ -4,7 +4,8 @@
     report.md  report.html  report.json  findings.csv  claims.csv  affected_records.csv
     timeline.csv  marks.json  state.json
 
-Everything but `state.json` is part of a bundle.
+Everything but `state.json` and `hold.json` is part of a bundle. Of a case that was erased there is
+`tombstone.json` and `state.json`.
 """
 
 from __future__ import annotations
@@ -31,10 +32,10 @@ from tasks.forensics.reporting.batch_page import write_files
 from tasks.forensics.reporting.overlaps import CaseMarks
 from tasks.storage import named_blobs
 
-CaseState = Literal["begun", "running", "done", "partial", "failed", "needs_human"]
+CaseState = Literal["begun", "running", "done", "partial", "failed", "needs_human", "purged"]
 M = TypeVar("M", bound=BaseModel)
-LEFT_OUT = ("state.json",)
-STAYS = ("versions", "review.jsonl")
+LEFT_OUT = ("state.json", "hold.json", "tombstone.json")
+STAYS = ("versions", "review.jsonl", "hold.json")
 
 
 class State(Frozen):

@@ -30,6 +30,7 @@ from tasks.forensics.batch_file import Batch
 from tasks.forensics.board import Board
 from tasks.forensics.concluding import Conclusion, conclude, told_by
 from tasks.forensics.custody import Custody, changed_since, take
+from tasks.forensics.erasing import hold_also
 from tasks.forensics.folder import CaseState, Folder, State, json_of
 from tasks.forensics.lab import Lab, open_lab
 from tasks.forensics.manifest import Case
@@ -103,6 +104,7 @@ def _begin(work: Work, case: Case, folder: Folder, run: str) -> Custody:
         return folder.custody()
     Versions(folder.path).set_aside()
     folder.clear()
+    hold_also(folder, work.quaestor.journal, run)
     folder.write("state.json", State(case_id=case.case_id, state="begun", run=run))
     custody = take(case, work.batch.root, folder.evidence)
     playbook = work.batch.root / case.playbook if case.playbook else SHIPPED
@@ -121,6 +123,14 @@ async def _investigate(
     is_begun = _has_begun(work.quaestor, run)
     mask = mask_of(case, work.out, is_begun=is_begun)
     board = Board(case, lab.intake, playbook, mask)
+    hashes = {
+        "manifest": sha256_of(case.model_dump(mode="json")),
+        "custody": sha256_of(folder.custody().model_dump(mode="json")),
+        "intake": sha256_of(lab.intake.model_dump(mode="json")),
+        "playbook": playbook.sha256,
+    }
+    # Also when the run goes on: what its pseudonyms stand for is found out again here.
+    task = mask.text(task_text(case, board.shown, playbook, hashes))
     folder.write("state.json", State(case_id=case.case_id, state="running", run=run))
     quaestor = replace(
         work.quaestor,
@@ -129,13 +139,7 @@ async def _investigate(
     )
     if is_begun:
         return await quaestor.resume(run, limits=settings.limits)
-    hashes = {
-        "manifest": sha256_of(case.model_dump(mode="json")),
-        "custody": sha256_of(folder.custody().model_dump(mode="json")),
-        "intake": sha256_of(lab.intake.model_dump(mode="json")),
-        "playbook": playbook.sha256,
-    }
-    return await quaestor.run(mask.text(task_text(case, board.shown, playbook, hashes)), run=run)
+    return await quaestor.run(task, run=run)
 
 
 def _has_begun(quaestor: Quaestor, run: str) -> bool:

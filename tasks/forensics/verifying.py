@@ -19,6 +19,7 @@ from orchestrator.canonical import sha256_of
 from orchestrator.errors import JournalDamaged, SandboxFailed, ToolFailed, UsageError
 from sandbox.base import SandboxSettings
 from tasks.forensics.concluding import Conclusion
+from tasks.forensics.erasing import Tombstone, left_behind, refuse_erased, tombstone_of
 from tasks.forensics.folder import LEFT_OUT, Folder, json_of
 from tasks.forensics.running import concluded, files_of
 from tasks.forensics.versions import Versions
@@ -31,18 +32,23 @@ PIECE = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What was found: nothing wrong when `problems` is empty."""
+    """What was found: nothing wrong when `problems` is empty. `erased` says when and by whom the
+    content was erased; nothing of it could be checked."""
 
     case_id: str
     problems: tuple[str, ...]
     head: str = ""
     verified: int = 0
+    erased: str = ""
 
 
 async def verify(place: Path, box: SandboxSettings) -> Verification:
     """Verify a case's folder or bundle. Raises UsageError for what is neither, NotReady without a
     box: nothing is ever parsed outside one."""
     async with _opened(place) as folder:
+        stone = tombstone_of(folder)
+        if stone is not None:
+            return _of_erased(stone, folder)
         problems = [*_evidence(folder), *_blobs(folder), *Versions(folder.path).problems()]
         try:
             head = folder.records()[-1].hash
@@ -58,8 +64,21 @@ async def verify(place: Path, box: SandboxSettings) -> Verification:
         return Verification(material.case.case_id, tuple(problems), head, verified)
 
 
+def _of_erased(stone: Tombstone, folder: Folder) -> Verification:
+    """A tombstone holds hashes; whoever has a copy can compare it with them."""
+    problems = [f"{name} is still there; purge the case again" for name in left_behind(folder)]
+    if not stone.is_finished:
+        problems.append("the erasure was broken off; purge the case again")
+    said = (
+        f"its content was erased on {stone.at} by {stone.by}; the tombstone keeps the hashes of "
+        f"{len(stone.exhibits)} exhibits and {len(stone.files)} files"
+    )
+    return Verification(stone.case_id, tuple(problems), stone.head, erased=said)
+
+
 def write_bundle(folder: Folder, target: Path) -> int:
     """Pack a case so that equal cases make equal bundles; the number of files."""
+    refuse_erased(folder)
     names = sorted(
         path.relative_to(folder.path).as_posix()
         for path in folder.path.rglob("*")

@@ -18,7 +18,7 @@ from urllib.parse import unquote_plus
 
 import pytest
 import pytest_asyncio
-from forensics_bench import SAMPLE, worked
+from forensics_bench import SAMPLE
 from openai_server import Server, serve
 from openai_wire import from_request_policy
 from sampling import SOAK
@@ -27,13 +27,13 @@ from sandbox_bench import settings as box
 from orchestrator.models.llm import Completion, Request
 from orchestrator.settings import BoxSettings, ModelSettings, Settings
 from tasks import api
-from tasks.demo.reading import Step, steps
+from tasks.demo.reading import Step, prompt_of, steps
 from tasks.demo.speaking import calls, report
 from tasks.forensics import scripted
 from tasks.forensics.batch_file import load_batch
 from tasks.forensics.folder import Folder
 from tasks.forensics.redaction import PSEUDONYM, Redactor, key_in
-from tasks.forensics.running import Work
+from tasks.forensics.running import Work, work_on
 from tasks.forensics.scripted_roles import read_exhibits, roles_of
 from tasks.forensics.verifying import verify
 
@@ -59,7 +59,7 @@ CASE: Mapping[str, Any] = {
     "evidence": "files",
     "subject": "AFF-1483",
     "hypotheses": ["JANE DOE paid with 4111 1111 1111 1111"],
-    "schema_hints": {"contacts.csv": "ask jane.doe@kolibri.example, +49 30 9014477"},
+    "schema_hints": {"contacts.csv": "ask desk@kolibri.example, +49 30 9014477"},
 }
 HIDDEN = {"model_input": True, "names": ["Jane Doe"]}
 
@@ -72,13 +72,15 @@ def curious(request: Request) -> Completion | str:
     done = steps(request)
     if not done:
         return calls(request, ("exhibits", {}))
-    wanted = list(_wanted(done))
+    hint = re.search(r"contacts\.csv: ask ([^,]+),", prompt_of(request))
+    assert hint
+    wanted = list(_wanted(done, hint[1]))
     if len(done) < len(wanted):
         return calls(request, wanted[len(done)])
     return report(request, "done", f"Claims were made about {_shown_mail(done)}.")
 
 
-def _wanted(done: list[Step]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _wanted(done: list[Step], hint: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every step so far and the next, from what was shown."""
     found = re.search(r"^(E\d+) \S*contacts\.csv", done[0].body, re.MULTILINE)
     assert found
@@ -95,6 +97,7 @@ def _wanted(done: list[Step]) -> Iterator[tuple[str, dict[str, Any]]]:
     count = f"SELECT mail, count(*) AS n FROM {table} WHERE mail = '{mail}' GROUP BY 1"
     yield "sql", {"query": count}
     yield "grep", {"exhibit": exhibit, "pattern": f"^{re.escape(mail)},"}
+    yield "grep", {"exhibit": exhibit, "pattern": hint}
     yield "ua", {"text": f"Mozilla/5.0 ({mail})"}
     yield "geo", {"ip": mail}
     yield "sql", {"query": f"SELECT nothing FROM {table} WHERE mail = '{mail}'"}
@@ -184,8 +187,11 @@ async def sent(tmp_path_factory: pytest.TempPathFactory) -> Sent:
             if name == "hidden":
                 cut = await broken_off(manifest, server, after=9)
             async with asking(manifest, server) as work:
-                (state,) = await worked(work)
+                (case,) = work.batch.cases
+                known = work.folder(case).state()
+                state = await work_on(work, case, known.run if known else "")
                 assert state.state == "done", state
+                assert known is None or state.run == known.run
             bodies[name] = [json.dumps(e.body, ensure_ascii=False) for e in server.log]
     folders = {name: Folder(root / name / "out" / "cases" / "case") for name in bodies}
     return Sent(folders, bodies, cut)
@@ -194,11 +200,11 @@ async def sent(tmp_path_factory: pytest.TempPathFactory) -> Sent:
 async def broken_off(manifest: Path, server: Server, after: int) -> int:
     """Work on a batch until the endpoint was asked so often; how often that was."""
     async with asking(manifest, server) as work:
-        working = asyncio.ensure_future(worked(work))
+        working = asyncio.ensure_future(work_on(work, work.batch.cases[0]))
         while len(server.log) < after and not working.done():
             await asyncio.sleep(0.02)
         working.cancel()
-        (state,) = await working
+        state = await working
         assert state.state == "partial", state
     return len(server.log)
 
@@ -261,6 +267,12 @@ async def test_pseudonyms_are_those_of_the_copy_that_is_handed_on(sent: Sent) ->
     key = key_in(folder.path.parents[1])
     shared = Redactor(key, names=("Jane Doe",)).text("jane.doe@kolibri.example")
     assert any(shared[:-1] in body for body in sent.bodies["hidden"])
+
+
+async def test_after_a_break_pseudonyms_still_stand_for_what_they_stood_for(sent: Sent) -> None:
+    said = "\n".join(sent.bodies["hidden"][sent.broken_off :])
+    assert "0 lines match" in said  # the address of the hint, which no line holds
+    assert "stands for nothing" not in said
 
 
 async def test_a_query_that_takes_values_apart_is_refused_with_the_reason(sent: Sent) -> None:

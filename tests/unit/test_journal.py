@@ -12,7 +12,13 @@ import pytest
 import sqlalchemy as sql
 from harness import Bench, assign, finish, last_user
 
-from orchestrator.errors import Divergence, Fenced, JournalDamaged, JournalUnavailable
+from orchestrator.errors import (
+    Divergence,
+    Fenced,
+    JournalDamaged,
+    JournalUnavailable,
+    UsageError,
+)
 from orchestrator.journal import Journal, run_digest
 from orchestrator.journal_schema import connect
 from orchestrator.journal_writer import Draft
@@ -174,6 +180,30 @@ async def test_a_purged_run_still_verifies_and_holds_no_content(bench: Bench) ->
     run = await filled(bench.journal)
     bench.journal.erase(run)
     assert [record.body for record in bench.journal.verify(run)] == [None] * 5
+
+
+async def test_a_held_run_is_not_erased_until_every_hold_is_released(bench: Bench) -> None:
+    run, other = await filled(bench.journal), await filled(bench.journal)
+    bench.journal.hold(run, "a court asked", "Ada")
+    bench.journal.hold(run, "an audit", "Bo")
+    assert {name: hold.why for name, hold in bench.journal.held().items()} == {run: "an audit"}
+    with pytest.raises(UsageError, match=r"held by Ada .*a court asked"):
+        bench.journal.erase(run)
+    bench.journal.erase(other)
+    assert all(record.body for record in bench.journal.verify(run))
+    assert bench.journal.release(run, "Ada") == 2
+    assert bench.journal.release(run, "Ada") == 0
+    bench.journal.erase(run)
+
+
+async def test_a_journal_of_the_first_schema_is_brought_up_to_holds(bench: Bench) -> None:
+    run = await filled(bench.journal)
+    tampered(bench, "DROP TABLE holds")
+    tampered(bench, "UPDATE schema_version SET version = 1")
+    again = Journal.open(bench.home, url=bench.url)
+    again.hold(run, "why", "Ada")
+    assert list(again.held()) == [run]
+    again.close()
 
 
 async def test_the_digest_ignores_order_and_notices_content() -> None:
