@@ -26,6 +26,9 @@ from tasks.liveness import is_alive
 from tasks.output import make_folder
 from tasks.readiness import ready_settings
 
+EXAMINER = "Examiner"
+"""The agent that only the team on a case has; importing the forensics modules takes longer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Again:
@@ -50,6 +53,7 @@ def go_on(again: Again, home: Path | None, streams: Streams, show: Show) -> int:
             return _wake(journal, run, streams)
         _check_not_cancelled(journal, run, ended)
         received = api.received_task(run, records)
+        _check_no_case(received, "resume BATCH")
     places = {
         "home": home_of(home, os.environ),
         "journal_url": journal_url(os.environ),
@@ -103,13 +107,18 @@ def again_offline(prefix: str, home: Path | None, streams: Streams) -> int:
     with open_journal(home, os.environ) as journal:
         run = journal.find(prefix)
         name = short_id(journal, run)
+        _check_no_case(api.received_task(run, journal.read(run)), "replay BATCH CASE")
     settings = Settings(home=home_of(home, os.environ), journal_url=journal_url(os.environ))
 
     async def offline() -> api.Replay:
         async with api.open(settings) as quaestor:
             return await quaestor.replay(run)
 
-    found = asyncio.run(offline())
+    return tell_replay(asyncio.run(offline()), name, streams)
+
+
+def tell_replay(found: api.Replay, name: str, streams: Streams) -> int:
+    """Say whether a run came out the same; the exit code."""
     if found.same:
         streams.out.line(f"run {name} replays to the same digest {found.digest}")
         return ANSWERED
@@ -136,6 +145,15 @@ def _wake(journal: Journal, run: str, streams: Streams) -> int:
     journal.post(run, "continue", {}, user_name())
     streams.out.line(f"run {name} goes on in the process {journal.owner(run)}")
     return ANSWERED
+
+
+def _check_no_case(received: ev.TaskReceived, command: str) -> None:
+    """A case has a team and a lab of its own."""
+    if any(member.name == EXAMINER for member in received.roster):
+        raise UsageError(
+            f"this run works on a forensics case ({received.task.partition(':')[0]})",
+            fix=f"quaestor forensics {command}",
+        )
 
 
 def _check_not_cancelled(journal: Journal, run: str, ended: ev.RunEnded | None) -> None:

@@ -37,6 +37,7 @@ def add_to(app: typer.Typer) -> None:
     command(forensics, "status")(status)
     command(forensics, "report")(report)
     command(forensics, "verify")(verify)
+    command(forensics, "replay")(replay)
     command(forensics, "bundle")(bundle)
     command(forensics, "review")(review)
     command(forensics, "share")(share)
@@ -212,6 +213,21 @@ def verify(
         say_signer(place, signers, streams_of(context))
     flags = opt.flags_given({"sandbox.launcher": sandbox}, None)
     return verify_place(place, (flags, Where(home, config, trust_project)), streams_of(context))
+
+
+def replay(
+    context: typer.Context,
+    manifest: Manifest,
+    case: CaseName,
+    out: Out = None,
+    home: opt.Home = None,
+) -> int:
+    """Run the team of a finished case again from the journal alone: no model, no box.
+
+    Exit code 1 names the first difference."""
+    from tasks.cli.forensics_running import replay_case
+
+    return replay_case(manifest, case, out, home, streams_of(context))
 
 
 def bundle(

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 from orchestrator.errors import UsageError
+from orchestrator.settings import Settings
+from tasks import api
+from tasks.cli.again import tell_replay
 from tasks.cli.exits import ANSWERED, GAVE_UP, PARTIAL
 from tasks.cli.given import Where
-from tasks.cli.opening import load_settings
+from tasks.cli.opening import home_of, load_settings
 from tasks.cli.streams import Streams, clean
 from tasks.config_file import Given
+from tasks.configuration import journal_url
 from tasks.forensics.batch_file import Batch, read_batch
 from tasks.forensics.beginning import RESULTS
 from tasks.forensics.carrying import Standing
 from tasks.forensics.erasing import hold_of, refuse_erased
 from tasks.forensics.folder import Folder, State
+from tasks.forensics.running import replay
 from tasks.forensics.signing import sign, signer
 from tasks.forensics.verifying import verify, write_bundle
 from tasks.team import box_settings
@@ -64,6 +70,21 @@ def show_report(manifest: Path, case_id: str, out: Path | None, streams: Streams
     streams.out.line(clean((folder.path / "report.md").read_text(encoding="utf-8").rstrip()))
     streams.err.line(f"also: {folder.path / 'report.html'}, report.json and CSVs beside it")
     return ANSWERED
+
+
+def replay_case(
+    manifest: Path, case_id: str, out: Path | None, home: Path | None, streams: Streams
+) -> int:
+    """Replay a case's run and say whether it came out the same; the exit code."""
+    batch = read_batch(manifest)
+    folder, results = _finished(manifest, case_id, out), results_of(batch, out)
+    settings = Settings(home=home_of(home, os.environ), journal_url=journal_url(os.environ))
+
+    async def offline() -> api.Replay:
+        async with api.open(settings) as quaestor:
+            return await replay(quaestor, folder, results)
+
+    return tell_replay(asyncio.run(offline()), case_id, streams)
 
 
 def bundle_case(

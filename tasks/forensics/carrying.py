@@ -128,17 +128,20 @@ class Standing:
         self, journal: Journal, units: Sequence[Unit], again: Sequence[str]
     ) -> list[Planned]:
         """A unit for each case that has none and is not finished, and another one for each that is
-        to be worked on again."""
-        times = {unit.task: unit.repeat for unit in units}
+        to be worked on again, unless it is waiting already."""
+        newest = {unit.task: unit for unit in units}
         found = []
         for place, (case, state) in enumerate(self.states()):
-            name = case.case_id
-            is_new = name not in times and (state is None or state.state not in FINISHED)
-            if is_new or name in again:
-                time_ = times.get(name, 0) + 1
+            name, last = case.case_id, newest.get(case.case_id)
+            if last is None:
+                is_wanted = name in again or state is None or state.state not in FINISHED
+            else:
+                is_wanted = name in again and last.state == "done"
+            if is_wanted:
+                times = last.repeat + 1 if last else 1
                 run = "" if name in again else _known_run(journal, state)
-                unit = unit_name(name, SYSTEM, time_)
-                found.append(Planned(unit, name, time_, SYSTEM, place, run=run))
+                unit = unit_name(name, SYSTEM, times)
+                found.append(Planned(unit, name, times, SYSTEM, place, run=run))
         return found
 
     def reopened(self, units: Sequence[Unit]) -> list[str]:

@@ -30,14 +30,15 @@ INTAKE_FILE = "work/intake.json"
 
 @dataclass(frozen=True, slots=True)
 class Lab:
-    """A box in which the case was taken in. `intake` is what was found."""
+    """A box in which the case was taken in. `intake` is what was found. A replay has no box: all
+    that was asked is recorded."""
 
-    box: Box
+    box: Box | None
     intake: Intake
 
     async def ask(self, request: dict[str, Any]) -> dict[str, Any]:
         """The answer to a request. Raises ToolFailed with what is wrong with it."""
-        return await _answer(self.box, request, ANSWER_S)
+        return await _answer(self._open, request, ANSWER_S)
 
     async def ask_all(self, queries: Sequence[str]) -> list[dict[str, Any] | str]:
         """The result of each query, or why it could not be had, in their order."""
@@ -51,12 +52,18 @@ class Lab:
 
     async def picture(self, path: str) -> bytes:
         """A file that a request has made."""
-        return await self.box.get(path)
+        return await self._open.get(path)
 
     @property
     def image(self) -> str:
         """What the program ran in, by content."""
-        return self.box.image
+        return self._open.image
+
+    @property
+    def _open(self) -> Box:
+        if self.box is None:
+            raise SandboxFailed("nothing can be asked of a lab without a box")
+        return self.box
 
 
 @asynccontextmanager

@@ -25,7 +25,7 @@ from orchestrator.limits import MICROS, Limits
 from orchestrator.models.llm import LLM
 from orchestrator.settings import Settings
 from sandbox.base import SandboxSettings
-from tasks.api import Quaestor
+from tasks.api import Quaestor, Replay
 from tasks.forensics.batch_file import Batch
 from tasks.forensics.board import Board
 from tasks.forensics.concluding import Conclusion, conclude, told_by
@@ -140,6 +140,18 @@ async def _investigate(
     if is_begun:
         return await quaestor.resume(run, limits=settings.limits)
     return await quaestor.run(task, run=run)
+
+
+async def replay(quaestor: Quaestor, folder: Folder, results: Path) -> Replay:
+    """Run the loop of a case again from the journal alone, without model and box. Raises
+    UsageError."""
+    state = folder.state()
+    if state is None or not _has_begun(quaestor, state.run):
+        raise UsageError(f"{folder.path} holds no run that was begun under this home")
+    case, intake = folder.case(), folder.intake()
+    board = Board(case, intake, folder.playbook(), mask_of(case, results, is_begun=True))
+    offline = replace(quaestor, enlist=lambda team: enlisted(team, Lab(None, intake), board, None))
+    return await offline.replay(state.run)
 
 
 def _has_begun(quaestor: Quaestor, run: str) -> bool:

@@ -5,6 +5,7 @@ SOAK=1 also a node, and the scheduler. All units finish, and no finished step is
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -23,10 +24,14 @@ from batch_play import (
     wait_until_nothing_is_left,
 )
 from cli_process import LONG_S, Cli
+from forensics_world import small_world, write
 from openai_server import Server, from_request_policy, serve
 from postgres_server import serve_postgres
 from ray_cluster import Node, RayCluster, ray_cluster
 from sampling import SOAK
+
+from orchestrator.models.llm import Completion, Request
+from tasks.forensics import scripted
 
 COUNT = 30 if SOAK else 6
 SLOTS = 2
@@ -35,9 +40,11 @@ pytestmark = pytest.mark.timeout(1200)
 
 
 @contextlib.contextmanager
-def on_ray(folder: Path) -> Iterator[tuple[Cli, Server, RayCluster]]:
+def on_ray(
+    folder: Path, played: Callable[[Request], Completion | str] = policy
+) -> Iterator[tuple[Cli, Server, RayCluster]]:
     """The command, its endpoint, and two nodes; journal and rows in Postgres."""
-    with serve_postgres() as postgres, serve(from_request_policy(policy), delay_s=0.5) as server:
+    with serve_postgres() as postgres, serve(from_request_policy(played), delay_s=0.5) as server:
         cli = batch_cli(folder, server.base_url)
         cli.environ["QUAESTOR_JOURNAL_URL"] = postgres.create("quaestor")
         with ray_cluster(cli.environment(), SLOTS, SLOTS) as cluster:
@@ -103,6 +110,33 @@ def test_a_node_and_then_the_scheduler_are_killed_and_all_units_finish(tmp_path:
         _, err = again.communicate(timeout=6 * LONG_S)
         assert again.returncode == 0, err
         check_all_finished(cli, server, SLOTS + 2 * SLOTS)
+        wait_until_nothing_is_left(tmp_path / "temp")
+
+
+@pytest.mark.soak  # another cluster
+def test_forensics_cases_survive_a_killed_worker_on_the_cluster(tmp_path: Path) -> None:
+    write(small_world(1), tmp_path / "files")
+    subjects = ("F-HIJACK-1", "H-0", "H-1", "H-2")
+    case = {"question": "Does the evidence show a breach?", "evidence": "files"}
+    lines = [json.dumps({**case, "case_id": name.lower(), "subject": name}) for name in subjects]
+    manifest = tmp_path / "batch.jsonl"
+    manifest.write_text("\n".join(lines), encoding="utf-8")
+    with on_ray(tmp_path, scripted.policy) as (cli, server, cluster):
+        model = ["--model", "scripted", "--base-url", server.base_url, "--sandbox", "bubblewrap"]
+        command = ["forensics", "run", str(manifest), *model, "--parallel", str(2 * SLOTS)]
+        process = cli.start(*command, "--engine", "ray")
+        wait_for(lambda: len(server.served) >= 4 and busy(cluster) is not None, process)
+        node = busy(cluster)
+        victims = node.workers() if node else []
+        for pid in victims:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        out, err = process.communicate(timeout=6 * LONG_S)
+        assert process.returncode == 0, err
+        assert "f-hijack-1: done, allegation_supported" in out
+        assert out.count(": done") == len(subjects)
+        sent = Counter(str(entry.body["messages"]) for entry in server.served)
+        assert sent.total() - len(sent) <= len(victims)
         wait_until_nothing_is_left(tmp_path / "temp")
 
 

@@ -26,10 +26,12 @@ from sampling import SOAK
 
 from tasks.forensics import scripted
 
+pytestmark = pytest.mark.timeout(3 * 3600)
 COUNT = 1_000 if SOAK else 30
 WORLDS = 20 if SOAK else 2
 KILLED_AFTER = 3
 PARALLEL = 3
+LOOK_S = 5.0
 SUBJECTS = {"F-HIJACK-1": True, "D-CHECKOUT-1": False, "H-0": False}
 """Whom a case is about, and whether they cheat."""
 
@@ -41,6 +43,7 @@ class Carried:
     cli: Cli
     manifest: Path
     server: Server
+    command: list[str]
     first: subprocess.CompletedProcess[str]
     refused: subprocess.CompletedProcess[str]
     added: subprocess.CompletedProcess[str]
@@ -78,7 +81,7 @@ class Memory:
     ended: threading.Event = field(default_factory=threading.Event)
 
     def watch(self) -> None:
-        while not self.ended.wait(0.5):
+        while not self.ended.wait(LOOK_S):
             self.peak = max(self.peak, sum(map(held_by, descendants(self.root))))
 
 
@@ -114,7 +117,7 @@ def held_by(process: int) -> int:
 
 
 def ended(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
-    out, err = process.communicate(timeout=7200 if SOAK else 4 * LONG_S)
+    out, err = process.communicate(timeout=3 * 3600)
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
@@ -149,7 +152,9 @@ def carried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Carried]:
             last = ended(process)
         seconds = time.monotonic() - began
         wait_until_nothing_is_left(root / "temp")
-        yield Carried(cli, manifest, server, first, refused, added, last, seconds, memory.peak)
+        yield Carried(
+            cli, manifest, server, command, first, refused, added, last, seconds, memory.peak
+        )
 
 
 def wait_for_cases(manifest: Path, process: subprocess.Popen[str]) -> None:
@@ -227,3 +232,23 @@ def test_a_finished_batch_starts_nothing(carried: Carried) -> None:
     again = carried.cli("forensics", "resume", str(carried.manifest))
     assert again.stdout.count(": failed") == failed
     assert len(carried.server.served) == served
+
+
+def test_a_case_is_replayed_offline_and_worked_on_anew_as_a_further_version(
+    carried: Carried,
+) -> None:
+    served, name = len(carried.server.served), "c0000"
+    replayed = carried.cli("forensics", "replay", str(carried.manifest), name)
+    assert replayed.returncode == 0, replayed.stderr
+    assert len(carried.server.served) == served
+    before = carried.manifest.read_text("utf-8")
+    carried.manifest.write_text(before.replace("Does", "Did", 1), encoding="utf-8")
+    refused = carried.cli(*carried.command)
+    assert refused.returncode == 2
+    assert f"--again {name}" in refused.stderr
+    again = carried.cli(*carried.command, "--again", name, "--batch-limit", "calls=1")
+    assert again.returncode == 3, again.stderr
+    again = carried.cli(*carried.command, "--again", name)
+    assert again.returncode == 1, again.stderr
+    review = carried.cli("forensics", "review", str(carried.manifest), name)
+    assert "version 2" in review.stdout
