@@ -43,6 +43,12 @@ def _bound(out: Path) -> str:
         return ""
 
 
+def _missing(report: CaseReport) -> tuple[str, ...]:
+    """The tests that its open mechanisms lack, each once."""
+    gaps = (gap.test for finding in report.verdict.findings for gap in finding.missing)
+    return tuple(dict.fromkeys(gaps))
+
+
 def _review(folder: Folder) -> str:
     """Where the review of a case stands; a broken one says so."""
     versions = Versions(folder.path)
@@ -79,6 +85,7 @@ def _row(case: Case, state: State, folder: Folder) -> Row:
             "amount": ", ".join(item.amount for item in report.affected if item.amount),
             "affected": sum(item.count for item in report.affected),
             "confidence": report.verdict.confidence,
+            "missing": _missing(report),
             "warnings": len(report.warnings),
             "review": _review(folder),
             "report": f"cases/{case.case_id}/report.html",

@@ -17,7 +17,7 @@ from tasks.forensics.intake import Intake
 from tasks.forensics.lab import Lab
 from tasks.forensics.rules import computed, numbers_in
 
-PLACE = re.compile(r"\b([Ll]ine|[Pp]age|[Ss]lide)s? (\d+)(?:(?: to |-)(\d+))?\b")
+PLACE = re.compile(r"\b(line|page|slide)s? (\d+)(?:(?: to |-)(\d+))?\b", re.IGNORECASE)
 NUMBERED = re.compile(r"\b(?:page|slide) (\d+)")
 UNITS = frozenset(map(Decimal, ("1", "7", "24", "60", "100", "1000", "3600", "86400")))
 

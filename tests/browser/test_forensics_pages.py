@@ -13,6 +13,7 @@ from playwright.async_api import Browser, Page, async_playwright
 from agents.web_surfer.browser import find_chromium
 from tasks.forensics.reporting.batch_page import Row, batch_files
 from tasks.forensics.reporting.content import report_of
+from tasks.forensics.reporting.overlaps import CaseMarks, overlaps
 from tasks.forensics.reporting.pages import rendered
 
 HOSTILE = (
@@ -97,15 +98,24 @@ async def test_a_thousand_cases_are_filtered_and_ordered(browser: Browser, tmp_p
             state="done",
             verdict=words[n % 4],
             mechanisms=("cookie-stuffing",) if n % 5 == 0 else (),
+            missing=("cookie-stuffing/embedded",) if n % 10 == 3 else (),
             tokens=(n * 7919) % 1_000_003,
+            usd="" if n % 2 else f"{n % 13}.{n % 11:04}",
+            report=f"cases/case-{n:04}/report.html",
         )
         for n in range(CASES)
     ]
+    mark = {"kind": "device", "role": "signup.device", "value": "dev-9"}
+    shared = overlaps(
+        CaseMarks.model_validate({"case_id": name, "subject": name, "marks": [mark]})
+        for name in ("case-0001", "case-0002")
+    )
     place = tmp_path / "index.html"
-    place.write_bytes(batch_files("a batch", rows, ())["index.html"])
+    place.write_bytes(batch_files("a batch", rows, shared)["index.html"])
     heard: list[str] = []
     page = await opened(browser, place, heard)
-    assert await page.locator("#shown").inner_text() == "1000 of 1000 cases"
+    assert await page.locator("#shown").inner_text() == "1000 of 1000 cases, the first 200 shown"
+    assert await page.locator("#cases tbody tr:visible").count() == 200
     await page.locator("[data-filter=verdict]").select_option("allegation_supported")
     await page.locator("[data-filter=mechanism]").select_option("cookie-stuffing")
     wanted = [r for r in rows if r.verdict == "allegation_supported" and r.mechanisms]
@@ -113,7 +123,21 @@ async def test_a_thousand_cases_are_filtered_and_ordered(browser: Browser, tmp_p
     await page.locator("th button", has_text="tokens").click()
     first = await page.locator("#cases tbody tr:visible td:first-child").first.inner_text()
     assert first.startswith(min(wanted, key=lambda row: row.tokens).case_id)
+    for head in ("USD", "USD"):
+        await page.locator("th button", has_text=head).click()
+    first = await page.locator("#cases tbody tr:visible td:nth-child(12)").first.inner_text()
+    assert float(first) == max(float(row.usd) for row in wanted if row.usd)
     await page.locator("#words").fill("case-0010")
     assert await page.locator("#cases tbody tr:visible").count() == 1
+    await page.locator("#words").fill("")
+    for key in ("verdict", "mechanism"):
+        await page.locator(f"[data-filter={key}]").select_option("")
+    await page.locator("[data-filter=missing]").select_option("cookie-stuffing/embedded")
+    assert await page.locator("#shown").inner_text() == "100 of 1000 cases"
+    await page.locator("[data-filter=missing]").select_option("")
+    await page.locator("#all").click()
+    assert await page.locator("#cases tbody tr:visible").count() == CASES
+    link = page.locator("h2 ~ .scroll a", has_text="case-0002")
+    assert await link.get_attribute("href") == "cases/case-0002/report.html"
     assert await page.title() == "a batch: cases"
     assert heard == []

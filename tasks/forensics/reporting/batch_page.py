@@ -23,7 +23,8 @@ OVERLAPS_SHOWN = 200
 
 
 class Row(Frozen):
-    """A case as the page lists it. `report` is the path of its report, relative to the page."""
+    """A case as the page lists it. `report` is the path of its report, relative to the page;
+    `missing` are the tests whose lack leaves its verdict open."""
 
     case_id: str
     title: str = ""
@@ -36,6 +37,7 @@ class Row(Frozen):
     confidence: str = ""
     verified: int = 0
     made: int = 0
+    missing: tuple[str, ...] = ()
     warnings: int = 0
     usd: str = ""
     tokens: int = 0
@@ -54,12 +56,14 @@ def batch_files(
     shown = {
         "name": name,
         "rows": rows,
+        "places": {row.case_id: row.report for row in rows},
         "overlaps": shared[:OVERLAPS_SHOWN],
         "overlaps_in_all": len(shared),
         "verdicts": _choices(row.verdict for row in rows),
         "states": _choices(row.state for row in rows),
         "reviews": _choices(row.review for row in rows),
         "mechanisms": _choices(name for row in rows for name in row.mechanisms),
+        "missing": _choices(name for row in rows for name in row.missing),
         "bound": bound,
         "script": script,
         "policy": policy(script),

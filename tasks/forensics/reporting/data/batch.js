@@ -1,34 +1,52 @@
 "use strict";
+const FIRST = 200; // a table of thousands takes seconds to lay out
 const rows = Array.from(document.querySelectorAll("#cases tbody tr"));
-const texts = rows.map((row) => row.textContent.toLowerCase());
+const texts = new Map(rows.map((row) => [row, row.textContent.toLowerCase()]));
 const controls = Array.from(document.querySelectorAll("[data-filter]"));
 const words = document.getElementById("words");
 const shown = document.getElementById("shown");
-function filter() {
+const all = document.getElementById("all");
+let order = rows;
+let limit = FIRST;
+function show() {
   const said = words.value.toLowerCase().split(/\s+/).filter(Boolean);
   let count = 0;
-  rows.forEach((row, at) => {
+  order.forEach((row) => {
     const fits = controls.every((control) => !control.value ||
-      (" " + row.dataset[control.dataset.filter] + " ").includes(" " + control.value + " "));
-    const visible = fits && said.every((word) => texts[at].includes(word));
-    row.hidden = !visible;
-    count += visible ? 1 : 0;
+      (" " + row.dataset[control.dataset.filter] + " ").includes(" " + control.value + " ")) &&
+      said.every((word) => texts.get(row).includes(word));
+    count += fits ? 1 : 0;
+    row.hidden = !fits || count > limit;
   });
-  shown.textContent = count + " of " + rows.length + " cases";
+  all.hidden = count <= limit;
+  shown.textContent = count + " of " + rows.length + " cases" +
+    (count > limit ? ", the first " + limit + " shown" : "");
+}
+function keyOf(cell) {
+  const figure = cell.dataset.n;
+  if (figure === undefined) return cell.textContent.trim().toLowerCase();
+  return figure === "" ? -Infinity : Number(figure);
 }
 function sort(head) {
   const at = head.cellIndex;
-  const down = head.getAttribute("aria-sort") === "ascending";
-  const key = (row) => row.cells[at].dataset.n || row.cells[at].textContent.trim();
-  const compare = (a, b) => key(a).localeCompare(key(b), undefined, { numeric: true });
-  const order = rows.slice().sort((a, b) => (down ? compare(b, a) : compare(a, b)));
+  const sign = head.getAttribute("aria-sort") === "ascending" ? -1 : 1;
+  const keys = new Map(rows.map((row) => [row, keyOf(row.cells[at])]));
+  const compare = (a, b) => (keys.get(a) < keys.get(b) ? -sign : keys.get(a) > keys.get(b) ? sign : 0);
+  order = rows.slice().sort(compare);
   document.querySelectorAll("#cases th").forEach((other) => other.removeAttribute("aria-sort"));
-  head.setAttribute("aria-sort", down ? "descending" : "ascending");
+  head.setAttribute("aria-sort", sign < 0 ? "descending" : "ascending");
   document.querySelector("#cases tbody").append(...order);
+  show();
 }
-controls.forEach((control) => control.addEventListener("change", filter));
-words.addEventListener("input", filter);
+function showAll() {
+  limit = Infinity;
+  show();
+}
+controls.forEach((control) => control.addEventListener("change", show));
+words.addEventListener("input", show);
+all.addEventListener("click", showAll);
+window.addEventListener("beforeprint", showAll);
 document.querySelectorAll("#cases th").forEach((head) => {
   head.querySelector("button").addEventListener("click", () => sort(head));
 });
-filter();
+show();
