@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from orchestrator.models.llm import LLM
-from orchestrator.settings import BoxSettings, Settings
+from orchestrator.settings import BoxSettings, Settings, WebSettings
 from tasks import api
 from tasks.forensics.batch_file import load_batch
 from tasks.forensics.batch_results import write_batch_page
@@ -19,9 +19,13 @@ SAMPLE = Path(__file__).parent / "forensics_sample" / "batch.jsonl"
 
 
 @asynccontextmanager
-async def working(manifest: Path, folder: Path, model: LLM | None = None) -> AsyncIterator[Work]:
+async def working(
+    manifest: Path, folder: Path, model: LLM | None = None, web: WebSettings | None = None
+) -> AsyncIterator[Work]:
     """A batch with everything that is needed to work on it."""
-    settings = Settings(home=folder / "home", sandbox=BoxSettings(launcher="docker"))
+    settings = Settings(
+        home=folder / "home", sandbox=BoxSettings(launcher="docker"), web=web or WebSettings()
+    )
     settings.home.mkdir(parents=True, exist_ok=True)
     async with api.open(settings) as quaestor:
         yield Work(quaestor, load_batch(manifest), folder / "out", model or scripted_team())

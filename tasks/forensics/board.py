@@ -13,7 +13,17 @@ from typing import Any
 from orchestrator.agent import Json, Observation, Source
 from orchestrator.errors import ToolFailed
 from orchestrator.models.llm import Frozen
-from tasks.forensics.claims import CLAIM, REVIEWED, ROLES, SUMMARY, Claim, Query, Sentence
+from tasks.forensics.claims import (
+    CLAIM,
+    LOOKED,
+    REVIEWED,
+    ROLES,
+    SUMMARY,
+    Claim,
+    Looked,
+    Query,
+    Sentence,
+)
 from tasks.forensics.intake import Intake
 from tasks.forensics.manifest import Case
 from tasks.forensics.masking import PSEUDONYMS, Mask
@@ -45,6 +55,7 @@ class Board:
     reviewed: set[str] = field(default_factory=set)
     roles: dict[str, dict[str, str]] = field(default_factory=dict)
     summary: tuple[Sentence, ...] = ()
+    looked: dict[str, Looked] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.shown = self.mask.intake(self.intake)
@@ -72,6 +83,9 @@ class Board:
         elif schema == CLAIM:
             noted = Noted.model_validate(body)
             self.noted[noted.claim.id] = noted
+        elif schema == LOOKED:
+            looked = Looked.model_validate(body)
+            self.looked[looked.id] = looked
         elif schema == REVIEWED:
             self.reviewed |= set(body["claims"])
         elif schema == ROLES:

@@ -6,13 +6,24 @@ Plain code, no model. Looking up happens in a lab; what follows from it is pure.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from orchestrator.canonical import sha256_bytes
 from orchestrator.errors import ToolFailed
 from tasks.forensics.atoms import ABSENT, GUILT, VAGUE, Support, atoms_of
-from tasks.forensics.claims import Checked, Citation, Claim, Lines, Result, State
+from tasks.forensics.claims import (
+    Checked,
+    Citation,
+    Claim,
+    Lines,
+    Looked,
+    Page,
+    Query,
+    Result,
+    State,
+)
 from tasks.forensics.intake import Intake
 from tasks.forensics.lab import Lab
 from tasks.forensics.rules import computed, numbers_in
@@ -22,9 +33,12 @@ NUMBERED = re.compile(r"\b(?:page|slide) (\d+)")
 UNITS = frozenset(map(Decimal, ("1", "7", "24", "60", "100", "1000", "3600", "86400")))
 
 
-async def check_claims(claims: Sequence[Claim], lab: Lab) -> tuple[Checked, ...]:
-    """Every claim with its state, in order; what a claim depends on is judged before it."""
-    results = await look_up([c for claim in claims for c in claim.citations], lab)
+async def check_claims(
+    claims: Sequence[Claim], lab: Lab, looked: Iterable[Looked] = ()
+) -> tuple[Checked, ...]:
+    """Every claim with its state, in order; what a claim depends on is judged before it. `looked`
+    are the pages that were archived."""
+    results = await look_up([c for claim in claims for c in claim.citations], lab, looked)
     states: dict[str, State] = {}
     checked = []
     for claim in claims:
@@ -35,18 +49,38 @@ async def check_claims(claims: Sequence[Claim], lab: Lab) -> tuple[Checked, ...]
     return tuple(checked)
 
 
-async def look_up(citations: Sequence[Citation], lab: Lab) -> dict[Citation, Result]:
+async def look_up(
+    citations: Sequence[Citation], lab: Lab, looked: Iterable[Looked] = ()
+) -> dict[Citation, Result]:
     """What each citation holds now."""
-    queries = {c: c.sql for c in citations if not isinstance(c, Lines)}
+    queries = {c: c.sql for c in citations if isinstance(c, Query)}
     answers = await lab.ask_all(list(queries.values()))
     found: dict[Citation, Result] = {
         citation: queried(citation, answer, lab.intake)
         for citation, answer in zip(queries, answers, strict=True)
     }
+    archived = {page.id: page for page in looked}
     for citation in citations:
         if isinstance(citation, Lines) and citation not in found:
             found[citation] = await _lines(citation, lab)
+        elif isinstance(citation, Page):
+            found[citation] = _page(citation, archived.get(citation.id))
     return found
+
+
+def _page(citation: Page, page: Looked | None) -> Result:
+    """What the archived copy of a page holds; nothing is fetched."""
+    if page is None or page.url != citation.url:
+        return Result(citation=citation, found_sha256="", problem="no such page was archived")
+    lines = [line for line in page.text.splitlines() if line.strip()]
+    return Result(
+        citation=citation,
+        found_sha256=sha256_bytes(page.text.encode("utf-8", "surrogatepass")),
+        columns=("line", "text"),
+        rows=tuple(enumerate(lines, start=1)),
+        asked=(page.url,),
+        partial=True,
+    )
 
 
 def queried(citation: Citation, found: dict[str, Any] | str, intake: Intake) -> Result:
@@ -159,10 +193,10 @@ def support_of(results: Sequence[Result]) -> Support:
     support = Support()
     for result in results:
         # The number of a line or page is where a text stands, not a figure in it.
-        lines = isinstance(result.citation, Lines)
+        lines = isinstance(result.citation, (Lines, Page))
         rows = [row[-1:] for row in result.rows] if lines else result.rows
         support.add_cells(rows, without=result.labels)
-        if result.places:
+        if result.places or isinstance(result.citation, Page):
             support.add_passage(str(row[-1]) for row in result.rows)
         for exhibit in result.exhibits:
             support.add_text(exhibit)

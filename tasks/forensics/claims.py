@@ -16,8 +16,8 @@ ClaimKind = Literal["observation", "absence", "amount", "inference", "limitation
 Polarity = Literal["inculpatory", "exculpatory", "neutral"]
 State = Literal["verified", "mismatch", "unsupported", "not_reproducible", "unverifiable"]
 Standing = Literal["supported", "open", "explained", "not_seen", "undecided", "untested"]
-CLAIM, REVIEWED, SUMMARY, ROLES = (
-    f"forensics.{name}/1" for name in ("claim", "reviewed", "summary", "roles")
+CLAIM, REVIEWED, SUMMARY, ROLES, LOOKED = (
+    f"forensics.{name}/1" for name in ("claim", "reviewed", "summary", "roles", "looked")
 )
 """The names under which they are recorded in a run."""
 
@@ -41,7 +41,26 @@ class Query(Frozen):
     sha256: str
 
 
-Citation = Annotated[Lines | Query, Field(discriminator="kind")]
+class Page(Frozen):
+    """A page of the web as it was looked up; `sha256` is that of the archived text."""
+
+    kind: Literal["page"] = "page"
+    id: str
+    url: str
+    sha256: str
+
+
+Citation = Annotated[Lines | Query | Page, Field(discriminator="kind")]
+
+
+class Looked(Frozen):
+    """A page that was looked up, with its text as it was seen. `time` is when that was recorded."""
+
+    id: str
+    url: str
+    sha256: str
+    text: str
+    time: str = ""
 
 
 class Claim(Frozen):

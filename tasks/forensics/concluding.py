@@ -21,12 +21,14 @@ from tasks.forensics.casting import cast_of
 from tasks.forensics.checking_claims import check_claims
 from tasks.forensics.claims import (
     CLAIM,
+    LOOKED,
     REVIEWED,
     ROLES,
     SUMMARY,
     Affected,
     Checked,
     Claim,
+    Looked,
     Query,
     Sentence,
 )
@@ -56,6 +58,7 @@ class Told:
     roles: dict[str, str]
     plots: tuple[dict[str, Any], ...]
     summary: tuple[Sentence, ...]
+    looked: tuple[Looked, ...]
     outcome: ev.Outcome | None
 
 
@@ -75,11 +78,14 @@ def told_by(records: Sequence[Record]) -> Told:
     """What the records of a run say."""
     found: dict[str, list[Any]] = {name: [] for name in (CLAIM, REVIEWED, ROLES, PLOT, SUMMARY)}
     outcome: ev.Outcome | None = None
+    looked: list[Looked] = []
     for record in records:
         if record.kind == "RunEnded" and record.body is not None:
             outcome = ev.Outcome.model_validate(record.body["outcome"])
         if record.kind == "Recorded" and record.body is not None:
             found.setdefault(record.body["schema_name"], []).append(record.body["body"])
+            if record.body["schema_name"] == LOOKED:
+                looked.append(Looked.model_validate(record.body["body"] | {"time": record.time}))
     claims = {body["claim"]["id"]: Claim.model_validate(body["claim"]) for body in found[CLAIM]}
     reviewed = {name for body in found[REVIEWED] for name in body["claims"]}
     roles = {body["by"]: body["roles"] for body in found[ROLES]}
@@ -92,6 +98,7 @@ def told_by(records: Sequence[Record]) -> Told:
         roles=roles.get("Examiner", {}),
         plots=tuple(found[PLOT][:PLOTS]),
         summary=tuple(Sentence.model_validate(item) for item in summary),
+        looked=tuple(looked),
         outcome=outcome,
     )
 
@@ -101,7 +108,7 @@ async def conclude(
 ) -> Conclusion:
     """The conclusion, from a lab that nobody has used."""
     subject = case.subject or ""
-    first = await check_claims(told.claims, lab)
+    first = await check_claims(told.claims, lab, told.looked)
     readings = await read_again(first, playbook, lab, subject, case.period)
     checked = readings.checked
     docket = Docket(
@@ -124,6 +131,7 @@ async def conclude(
         plots=await _plots(told, lab),
         summary=tuple(said for said in told.summary if _holds(said, checked)),
         run=_facts(told, lab),
+        looked=told.looked,
     )
     return Conclusion(material, await _marks(case, playbook, told, lab))
 

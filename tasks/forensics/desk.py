@@ -24,6 +24,7 @@ from tasks.forensics.claims import (
     Claim,
     ClaimKind,
     Lines,
+    Page,
     Polarity,
     Query,
     Result,
@@ -107,6 +108,18 @@ class Desk:
         text, mail, page) with the place that they stand at."""
         found = await self._asked("lines", exhibit=exhibit, first=first, last=last)
         return self._shown(self._lines(found), f"{exhibit}:{first}-{last}")
+
+    @tool(direct=True)
+    async def page(self, name: str = "") -> Observation:
+        """A page that the WebSurfer has looked up, by its id; without one, which there are."""
+        known = self._board.looked
+        if not name:
+            listed = [f"{page.id} {page.url}" for page in known.values()]
+            return self._shown("\n".join(listed) or "nothing was looked up", "pages")
+        found = known.get(name.strip().upper())
+        if found is None:
+            raise ToolFailed(f"no page {name!r} was looked up; there is: {', '.join(known)}")
+        return self._shown(f"{found.id} {found.url}\n{found.text}", found.id)
 
     @tool(direct=True)
     async def geo(self, ip: str) -> Observation:
@@ -195,7 +208,8 @@ class Desk:
         depends_on: list[str] = [],  # noqa: B006 - read only
         refutes: str = "",
     ) -> Observation:
-        """State one sentence for the report. cites: results (Q12AB34) or lines (E003:10-12). Every
+        """State one sentence for the report. cites: results (Q12AB34), lines (E003:10-12), or
+        pages that were looked up (W3.2.1). Every
         figure, id, address and time in it has to be in what it cites, or follow by a formula such
         as 37.5 = 100 * 3 / 8. That something is not there needs a query over whole, complete
         exhibits. polarity: whom it speaks for, and of which mechanism. refutes: a claim that this
@@ -216,7 +230,7 @@ class Desk:
             depends_on=tuple(depends_on),
             citations=citations,
         )
-        found = await look_up(made.citations, self._lab)
+        found = await look_up(made.citations, self._lab, board.looked.values())
         noted = self._noted(made, [found[citation] for citation in made.citations])
         said = f"{made.id} {noted.state}" + (f": {noted.why}" if noted.why else "")
         return self._shown(said, made.id, (CLAIM, noted.model_dump(mode="json")))
@@ -247,6 +261,9 @@ class Desk:
         return lines_text(self._board.mask.value(found["lines"]))
 
     async def _cited(self, name: str) -> Citation:
+        page = self._board.looked.get(name.strip().upper())
+        if page is not None:
+            return Page(id=page.id, url=page.url, sha256=page.sha256)
         match = CITED_LINES.fullmatch(name.strip())
         if match is None:
             return self._board.query(name)

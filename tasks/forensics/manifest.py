@@ -25,6 +25,7 @@ from pydantic import (
 CASE_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 DEVICES = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.IGNORECASE)
 OFFSET = re.compile(r"(?:UTC)?[+-]\d\d:?\d\d")
+HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{1,63}", re.IGNORECASE)
 SHA256 = r"^[0-9a-f]{64}$"
 
 
@@ -36,7 +37,15 @@ def _several(value: object) -> object:
 
 
 def _no_network(value: object) -> object:
-    return "none" if value in ([], None) else value
+    if value in ([], (), None):
+        return "none"
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _host(name: str) -> str:
+    if not HOST.fullmatch(name):
+        raise ValueError(f"{name!r} is no host; write terms.example.com: no https://, port or path")
+    return name.lower()
 
 
 def _inside(path: str) -> str:
@@ -65,6 +74,7 @@ def _zone(name: str) -> str:
 
 InsidePath = Annotated[str, StringConstraints(max_length=1000), AfterValidator(_inside)]
 ZoneName = Annotated[str, StringConstraints(max_length=64), AfterValidator(_zone)]
+HostName = Annotated[str, StringConstraints(max_length=253), AfterValidator(_host)]
 Short = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=400)]
 
 
@@ -126,7 +136,10 @@ class Case(Strict):
     )
     budget: Budget = Budget()
     redaction: Redaction = Redaction()
-    network: Annotated[Literal["none"], BeforeValidator(_no_network)] = "none"
+    network: Annotated[
+        Literal["none"] | Annotated[tuple[HostName, ...], Field(max_length=20)],
+        BeforeValidator(_no_network),
+    ] = "none"
     tags: tuple[Short, ...] = Field(default=(), max_length=50)
 
     @field_validator("case_id")

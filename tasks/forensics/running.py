@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator import events as ev
+from orchestrator.agent import Agent
 from orchestrator.canonical import sha256_of
 from orchestrator.errors import (
     JournalError,
@@ -33,6 +34,7 @@ from tasks.forensics.custody import Custody, changed_since, take
 from tasks.forensics.erasing import hold_also
 from tasks.forensics.folder import CaseState, Folder, State, json_of
 from tasks.forensics.lab import Lab, open_lab
+from tasks.forensics.looking import Looker, with_hosts
 from tasks.forensics.manifest import Case
 from tasks.forensics.masking import mask_of
 from tasks.forensics.playbook import SHIPPED, load_playbook
@@ -171,8 +173,9 @@ def settings_of(settings: Settings, case: Case, *, scripted: bool) -> Settings:
     }
     changes = {name: value for name, value in given.items() if value is not None}
     limits = Limits.model_validate({**settings.limits.model_dump(), **changes})
-    without = tuple({*settings.without, "verify", "websurfer", "filesurfer", "coder"})
-    return settings.model_copy(
+    own = with_hosts(settings, case)
+    without = tuple({*own.without, "verify", "filesurfer", "coder"})
+    return own.model_copy(
         update={
             "limits": limits,
             "approvals": "deny-risky",
@@ -186,7 +189,9 @@ def settings_of(settings: Settings, case: Case, *, scripted: bool) -> Settings:
 
 def enlisted(team: Team, lab: Lab, board: Board, model: LLM | None) -> Team:
     """The team that works on cases, in place of the one for open-ended tasks."""
-    agents = (Examiner(lab, board), Skeptic(lab, board), Writer(board))
+    surfer = team.agents.get("WebSurfer")
+    looking = (Looker(surfer, board),) if surfer is not None else ()
+    agents: tuple[Agent, ...] = (Examiner(lab, board), Skeptic(lab, board), Writer(board), *looking)
     named = {agent.name: agent for agent in agents}
     if model is None:
         return replace(team, agents=named)

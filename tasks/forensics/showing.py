@@ -11,6 +11,7 @@ from typing import Any
 from orchestrator.errors import ToolFailed
 from tasks.forensics.custody import shown
 from tasks.forensics.intake import Column, Intake, Table
+from tasks.forensics.looking import hosts_text
 from tasks.forensics.manifest import Case
 from tasks.forensics.playbook import Playbook
 
@@ -125,6 +126,7 @@ def task_text(case: Case, intake: Intake, playbook: Playbook, hashes: dict[str, 
         "the Writer puts the verified claims into a summary. The verdict is computed by code from "
         "verified claims; do not write one. Finish with one sentence that names how many claims "
         "there are, as the Writer reports it.",
+        *filter(None, [hosts_text(case)]),
         "",
         "Tests of the playbook (the columns that they need are roles):",
         *_tests(playbook),

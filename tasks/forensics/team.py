@@ -159,7 +159,7 @@ def unsaid(text: str, support: Support) -> str:
 def _line(noted: Noted) -> str:
     claim = noted.claim
     cited = ", ".join(
-        c.id if c.kind == "query" else f"{c.exhibit}:{c.first}-{c.last}" for c in claim.citations
+        f"{c.exhibit}:{c.first}-{c.last}" if c.kind == "lines" else c.id for c in claim.citations
     )
     outcome = {True: " outcome yes", False: " outcome no", None: ""}[claim.outcome]
     test = f" test {claim.test}{outcome}" if claim.test else ""
@@ -175,7 +175,10 @@ async def _work(
 ) -> Report:
     """The shared loop; afterwards the records of its steps become events of the run."""
     kept = _Kept(device)
-    tools = kept.watching(board.mask.over(tools_of(device)))
+    own = tools_of(device)
+    if board.case.network == "none":
+        own.pop("page", None)
+    tools = kept.watching(board.mask.over(own))
     loop = ToolLoop(assignment, ctx, tools, prompt, device=kept)
     try:
         return await loop.work()

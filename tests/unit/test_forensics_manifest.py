@@ -58,7 +58,8 @@ FAULTY = {
     ),
     "budget as text": ({"budget": {"tokens": "many"}}, "budget.tokens", "integer"),
     "budget below zero": ({"budget": {"usd": -1}}, "budget.usd", "greater than 0"),
-    "network": ({"network": ["example.org"]}, "network", "none"),
+    "network by address": ({"network": ["https://example.org/terms"]}, "network", "no host"),
+    "network by pattern": ({"network": ["*.example.org"]}, "network", "no host"),
     "hash": ({"expected_hashes": {"a": "12"}}, "expected_hashes.a", "pattern"),
 }
 

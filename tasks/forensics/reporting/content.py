@@ -5,16 +5,32 @@ Pure. What is not verified stands in an annex of its own and nowhere else.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from orchestrator.models.llm import Frozen
-from tasks.forensics.claims import Affected, Checked, Lines, Polarity, Result, Sentence
+from tasks.forensics.claims import (
+    Affected,
+    Checked,
+    Lines,
+    Looked,
+    Page,
+    Polarity,
+    Result,
+    Sentence,
+)
 from tasks.forensics.custody import Custody
 from tasks.forensics.deciding import Docket
 from tasks.forensics.intake import Examined, Intake
 from tasks.forensics.manifest import Case
+from tasks.forensics.reporting.open_ends import (
+    gaps,
+    injections,
+    orders_of,
+    questions,
+    would_change,
+)
 from tasks.forensics.verdict import WORDS, Verdict
 
 SCHEMA = "quaestor.forensics.report/1"
@@ -58,6 +74,16 @@ class Material:
     plots: tuple[Plot, ...] = ()
     summary: tuple[Sentence, ...] = ()
     run: RunFacts = field(default_factory=RunFacts)
+    looked: tuple[Looked, ...] = ()
+
+
+class LookedUp(Frozen):
+    """A page that was opened for the case: who runs it may know that somebody asked."""
+
+    id: str
+    url: str
+    time: str
+    sha256: str
 
 
 class Cited(Frozen):
@@ -146,6 +172,7 @@ class CaseReport(Frozen):
     plots: tuple[Plot, ...]
     exhibits: tuple[ShownExhibit, ...]
     left_out: tuple[LeftOutItem, ...]
+    looked_up: tuple[LookedUp, ...]
     warnings: tuple[str, ...]
     gaps: tuple[str, ...]
     injections: tuple[str, ...]
@@ -189,11 +216,15 @@ def report_of(material: Material) -> CaseReport:
         left_out=tuple(
             LeftOutItem(path=item.path, why=item.why) for item in material.custody.left_out
         ),
+        looked_up=tuple(
+            LookedUp(id=page.id, url=page.url, time=page.time, sha256=page.sha256)
+            for page in material.looked
+        ),
         warnings=docket.intake.warnings(),
-        gaps=tuple(_gaps(material.custody, docket.intake)),
-        injections=tuple(_injections(docket.intake)),
-        would_change=tuple(_would_change(verdict, tests)),
-        questions=tuple(_questions(verdict, first_ids(verified))),
+        gaps=tuple(gaps(material.custody, docket.intake)),
+        injections=(*injections(docket.intake), *orders_of(material.looked)),
+        would_change=tuple(would_change(verdict, tests)),
+        questions=tuple(questions(verdict, first_ids(verified))),
         tests=tests,
         counts=Counts(
             made=len(shown),
@@ -288,6 +319,8 @@ def _cited(result: Result) -> Cited:
 
 def _place(result: Result) -> str:
     cited = result.citation
+    if isinstance(cited, Page):
+        return f"{cited.id} ({cited.url})"
     if not isinstance(cited, Lines):
         return cited.id
     lines = f"{cited.first}-{cited.last}" if cited.last > cited.first else f"{cited.first}"
@@ -338,44 +371,6 @@ def _clocks(entry: Examined) -> Iterator[str]:
                 zone = column.clock.zone or "zone unknown"
                 ends = f"{column.first} to {column.last}" if column.first else "no event"
                 yield f"{table.name}.{column.name}: {zone} ({column.clock.found}), {ends}"
-
-
-def _injections(intake: Intake) -> Iterator[str]:
-    for order in intake.orders:
-        yield f"{order.where}: {order.text}"
-
-
-def _gaps(custody: Custody, intake: Intake) -> Iterator[str]:
-    """What was received and not read as a whole, what was left out, and what is not sure."""
-    for entry in intake.exhibits:
-        said = "; ".join((*entry.flaws, *entry.notes))
-        if not entry.whole:
-            yield f"{entry.id} {entry.path} is not complete{': ' if said else ''}{said}"
-        elif said:
-            yield f"{entry.id} {entry.path}: {said}"
-    yield from (f"{item.path} was left out: {item.why}" for item in custody.left_out)
-    yield from intake.doubts()
-
-
-def _would_change(verdict: Verdict, tests: Mapping[str, str]) -> Iterator[str]:
-    """What would make it another verdict: an open gap that closes, a twin that turns out true."""
-    for text in verdict.missing:
-        test, _, why = text.partition(": ")
-        yield f"{tests[test]} ({test}: {why})" if test in tests else text
-    for finding in verdict.findings:
-        if finding.standing == "supported":
-            yield from (f"Another answer to: {twin.asks} ({twin.id})" for twin in finding.twins)
-
-
-def _questions(verdict: Verdict, first: Mapping[str, str]) -> Iterator[str]:
-    """What to ask the subject: it has not been heard, and may know of an innocent reason."""
-    for finding in verdict.findings:
-        if finding.standing in ("supported", "open"):
-            claims = dict.fromkeys(first.get(name, name) for name in finding.inculpatory)
-            listed = ", ".join(list(claims)[:6])
-            shown = f"claims {listed} show" if listed else "this report shows"
-            yield f"{finding.title}: how do you explain what {shown}?"
-            yield from (twin.asks for twin in finding.twins if twin.said != "explains it")
 
 
 def first_ids(claims: Iterable[Statement]) -> dict[str, str]:
