@@ -360,12 +360,16 @@ def _without_names(tables: Mapping[str, list[Row]], chance: random.Random) -> di
 
 
 def write(world: World, folder: Path, files: str = "csv") -> None:
-    """One file per table, or one database."""
+    """One file per table, or two databases."""
     folder.mkdir(parents=True)
     if files == "sqlite":
-        _database(world, folder / "programme.bin")
+        names = list(world.tables)
+        for part in (0, 1):
+            tables = {name: world.tables[name] for name in names[part::2]}
+            _database(World(world.chance, tables), folder / f"part{part}.bin")
         return
     for name, rows in world.tables.items():
+        rows.sort(key=lambda row: str(row.get("at", "")))
         with (folder / f"{name}.{files}").open("w", newline="", encoding="utf-8") as file:
             if files == "jsonl":
                 lines = ({k: cell for k, cell in row.items() if cell != ""} for row in rows)

@@ -7,7 +7,8 @@ look up ("most", "dozens") and words of guilt are found here too. Plain code, no
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
@@ -18,12 +19,16 @@ NUMBER_WORDS = {word: str(number) for number, word in enumerate(SMALL, start=2)}
 VAGUE = re.compile(
     r"\b(half|most|majority|twice|double[ds]?|triple[ds]?|several|many|few|dozens?|hundreds?"
     r"|thousands?|millions?|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen|twenty"
-    r"|thirty|forty|fifty|sixty|seventy|eighty|ninety|nearly all|almost all|a third|a quarter)\b",
+    r"|thirty|forty|fifty|sixty|seventy|eighty|ninety|nearly all|almost all|a third|a quarter"
+    r"|thirds|quarters|thrice|halve[ds]?|quadruple[ds]?|\w+fold|numerous|various|plenty|handful"
+    r"|a couple|the bulk|yesterday|tonight|overnight|midnight|noon"
+    r"|(?:last|this) (?:week|month|year))\b",
     re.IGNORECASE,
 )
 ABSENT = re.compile(
     r"\b(no|not|none|never|nothing|nobody|without|absent|lacks?|neither|nor|zero|all|every|each"
-    r"|only|always)\b|n't\b|(?<![\w.,])0(?![\w.,])",
+    r"|only|always|solely|exclusively|entirely|wholly|invariably|nowhere|exceptions?|both|any)\b"
+    r"|n['\u2019]t\b|(?<![\w.,])0(?![\w.,])",
     re.IGNORECASE,
 )
 GUILT = re.compile(
@@ -31,6 +36,14 @@ GUILT = re.compile(
     r"|stole|committed (?:a )?(?:fraud|crime))\b",
     re.IGNORECASE,
 )
+NAMED_DAYS = (
+    "January February March April May June July August September October November December "
+    "Monday Tuesday Wednesday Thursday Friday Saturday Sunday"
+)
+TYPOGRAPHY = frozenset(
+    "\u2019\u2018\u201c\u201d\u00ab\u00bb\u2014\u2013\u2026\u20ac\u00a3\u00d7\u00b7\u00b0\u00a7"
+)
+WORD = re.compile(r"[^\s,;()\[\]]+")
 TOKEN = re.compile(
     r"""(?P<time>\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?)
     |(?P<address>(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?:/\d{1,2})?(?![\w.]*\d)
@@ -40,6 +53,7 @@ TOKEN = re.compile(
     |(?P<number>[+-]?\d[\d,]*(?:\.\d+)?)""",
     re.VERBOSE,
 )
+ZONE = re.compile(r"(?:Z|[+-]\d\d:?\d\d)$")
 NUMBER = re.compile(r"[+-]?\d[\d,]*(?:\.\d+)?")
 QUOTED = re.compile(r"[\"“”«»]([^\"“”«»]{2,200})[\"“”«»]|`([^`]{2,200})`")
 
@@ -56,15 +70,53 @@ class Atom:
 def atoms_of(text: str) -> tuple[Atom, ...]:
     """Every atom of a sentence, each once, in order."""
     found: dict[tuple[str, str], Atom] = {}
-    rest = text
     for match in QUOTED.finditer(text):
         words = match[1] or match[2]
         found["words", words] = Atom("words", words)
-    for match in TOKEN.finditer(rest):
-        atom = _atom(match)
-        if atom is not None:
-            found.setdefault((atom.kind, atom.text), atom)
+    for atom in (*tokens_of(text), *_words_to_look_up(text)):
+        found.setdefault((atom.kind, atom.text), atom)
     return tuple(found.values())
+
+
+def tokens_of(text: str) -> tuple[Atom, ...]:
+    """Numbers, times, addresses and ids in the order in which they stand there."""
+    found = (_atom(match) for match in TOKEN.finditer(text))
+    return tuple(atom for atom in found if atom is not None)
+
+
+def _words_to_look_up(text: str) -> Iterator[Atom]:
+    """Months and days by name, and words in other than Latin letters: they have to be in the
+    evidence as they stand here."""
+    for match in WORD.finditer(text):
+        bare = match[0].strip(".:!?'\"\u201c\u201d\u2019")
+        if bare in NAMED_DAYS.split() or any(not _is_latin(char) for char in bare):
+            yield Atom("words", bare)
+
+
+def _is_latin(char: str) -> bool:
+    return char.isascii() or char in TYPOGRAPHY or unicodedata.name(char, "").startswith("LATIN")
+
+
+def deceiving(text: str) -> str:
+    """The first character that is not what it looks like (invisible, a digit or dash of another
+    script), by its name, or ""."""
+    for char in text:
+        if char.isascii() or char in TYPOGRAPHY:
+            continue
+        if unicodedata.category(char) in (
+            "Cf",
+            "Cc",
+            "Co",
+            "Cn",
+            "Cs",
+            "Nd",
+            "No",
+            "Pd",
+            "Mn",
+            "Zs",
+        ):
+            return unicodedata.name(char, f"U+{ord(char):04X}")
+    return ""
 
 
 def _atom(match: re.Match[str]) -> Atom | None:
@@ -120,7 +172,7 @@ class Support:
             return self.has_number(atom.text.lower(), atom.number)
         if atom.kind == "time":
             return any(_same_time(atom.text, text) for text in self._texts)
-        return atom.text in self._texts or atom.text.lower() in self._texts
+        return atom.text in self._texts
 
     def has_number(self, text: str, number: Decimal) -> bool:
         """Whether a figure is there, or what is there rounds to it as it is written."""
@@ -146,9 +198,9 @@ class Support:
             return
         text = str(value)
         self._long.append(text)
-        self._texts |= {text, text.lower()}
+        self._texts.add(text)
         for atom in atoms_of(text):
-            self._texts |= {atom.text, atom.text.lower()}
+            self._texts.add(atom.text)
             if atom.number is not None:
                 self._numbers.add(atom.number)
 
@@ -161,8 +213,15 @@ def _rounded(known: Decimal, step: Decimal) -> Decimal | None:
 
 
 def _same_time(said: str, known: str) -> bool:
-    """The same moment, or the beginning of it: a day, a minute."""
-    bare = known.replace(" ", "T")
-    return re.match(r"\d{4}-\d\d-\d\d", bare) is not None and bare.rstrip("Z").startswith(
-        said.replace(" ", "T").rstrip("Z")
-    )
+    """The same moment, or the beginning of it: a day, a minute. A zone that is said has to be the
+    one that is there."""
+    if re.match(r"\d{4}-\d\d-\d\d", known) is None:
+        return False
+    mine, yours = (ZONE.sub("", text.replace(" ", "T")) for text in (said, known))
+    return yours.startswith(mine) and (not _zone(said) or _zone(said) == _zone(known))
+
+
+def _zone(text: str) -> str:
+    found = ZONE.search(text)
+    zone = found[0].replace(":", "") if found else ""
+    return "+0000" if zone == "Z" else zone

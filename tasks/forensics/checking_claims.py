@@ -12,7 +12,17 @@ from typing import Any
 
 from orchestrator.canonical import sha256_bytes
 from orchestrator.errors import ToolFailed
-from tasks.forensics.atoms import ABSENT, GUILT, VAGUE, Support, atoms_of
+from tasks.forensics.atoms import (
+    ABSENT,
+    GUILT,
+    NUMBER,
+    VAGUE,
+    Atom,
+    Support,
+    atoms_of,
+    deceiving,
+)
+from tasks.forensics.binding import unbound
 from tasks.forensics.claims import (
     Checked,
     Citation,
@@ -26,8 +36,12 @@ from tasks.forensics.claims import (
 )
 from tasks.forensics.intake import Intake
 from tasks.forensics.lab import Lab
+from tasks.forensics.measuring import bounds_in, measured_in, unmeasured, unshown
 from tasks.forensics.rules import computed, numbers_in
 
+UNTOLD = "not in its claims"
+Known = tuple[str, str]
+"""The state of a claim and its sentence."""
 PLACE = re.compile(r"\b(line|page|slide)s? (\d+)(?:(?: to |-)(\d+))?\b", re.IGNORECASE)
 NUMBERED = re.compile(r"\b(?:page|slide) (\d+)")
 UNITS = frozenset(map(Decimal, ("1", "7", "24", "60", "100", "1000", "3600", "86400")))
@@ -39,12 +53,12 @@ async def check_claims(
     """Every claim with its state, in order; what a claim depends on is judged before it. `looked`
     are the pages that were archived."""
     results = await look_up([c for claim in claims for c in claim.citations], lab, looked)
-    states: dict[str, State] = {}
+    known: dict[str, Known] = {}
     checked = []
     for claim in claims:
         own = tuple(results[citation] for citation in claim.citations)
-        state, why = judged(claim, own, lab.intake, states)
-        states[claim.id] = state
+        state, why = judged(claim, own, lab.intake, known)
+        known[claim.id] = (state, claim.text)
         checked.append(Checked(claim=claim, state=state, why=why, results=own))
     return tuple(checked)
 
@@ -94,6 +108,8 @@ def queried(citation: Citation, found: dict[str, Any] | str, intake: Intake) -> 
         columns=tuple(found["columns"]),
         rows=tuple(tuple(row) for row in found["rows"]),
         asked=tuple(found["asked"]),
+        narrowed=tuple(found["narrowed"]),
+        units=(*found["units"], *found["read"]),
         labels=tuple(found["labels"]),
         objections=tuple(found["objections"]),
         partial=bool(found["partial"]),
@@ -118,18 +134,38 @@ async def _lines(citation: Lines, lab: Lab) -> Result:
 
 
 def judged(
-    claim: Claim, results: Sequence[Result], intake: Intake, states: Mapping[str, State]
+    claim: Claim, results: Sequence[Result], intake: Intake, known: Mapping[str, Known]
 ) -> tuple[State, str]:
-    """The state of a claim, and why it is not verified."""
+    """The state of a claim, and why it is not verified. `known` are the claims before it."""
     for state, why in (
         _citations_hold(claim, results),
-        _may_be_said(claim, states),
-        _atoms_hold(claim, results),
-        _absence_holds(claim, results, intake),
+        _may_be_said(claim, known),
+        _atoms_hold(claim, results, known),
+        _absence_holds(claim, results, intake, known),
     ):
         if state != "verified":
             return state, why
     return "verified", ""
+
+
+def unsaid(text: str, told: Sequence[str]) -> str:
+    """What a sentence says that the sentences it rests on do not, or ""."""
+    support = Support()
+    for known in told:
+        support.add_text(known)
+    for form in (GUILT, VAGUE, ABSENT):
+        said = form.search(text)
+        if said and (form is GUILT or not any(said[0].lower() in one.lower() for one in told)):
+            return f"{said[0]!r} is {'a judgement about a person' if form is GUILT else UNTOLD}"
+    missing = [atom.text for atom in atoms_of(text) if not support.holds(atom)]
+    if deceiving(text) or missing:
+        return f"{', '.join(missing[:5]) or deceiving(text)} is {UNTOLD}"
+    for _, _, measured in measured_in(text):
+        if not any(measured in one for one in told):
+            return f"{measured!r} is {UNTOLD}"
+    rows = tuple((one,) for one in told)
+    cited = Query(id="", sql="", sha256="")
+    return unbound(text, [Result(citation=cited, found_sha256="", rows=rows)], Support())
 
 
 def _citations_hold(claim: Claim, results: Sequence[Result]) -> tuple[State, str]:
@@ -145,34 +181,69 @@ def _citations_hold(claim: Claim, results: Sequence[Result]) -> tuple[State, str
     return "verified", ""
 
 
-def _may_be_said(claim: Claim, states: Mapping[str, State]) -> tuple[State, str]:
+def _may_be_said(claim: Claim, known: Mapping[str, Known]) -> tuple[State, str]:
     guilt = GUILT.search(claim.text)
     if guilt:
         return "unsupported", f"{guilt[0]!r} is a judgement about a person; say what was found"
+    strange = deceiving(claim.text)
+    if strange:
+        return "unsupported", f"it holds a character that looks like another one: {strange}"
     vague = VAGUE.search(claim.text)
     if vague and not claim.test:
         return "unsupported", f"{vague[0]!r} cannot be looked up; write the figure"
-    open_ones = [name for name in claim.depends_on if states.get(name) != "verified"]
+    open_ones = [name for name in claim.depends_on if known.get(name, ("",))[0] != "verified"]
     if open_ones:
         return "unsupported", f"it depends on {', '.join(open_ones)}, which is not verified"
     return "verified", ""
 
 
-def _atoms_hold(claim: Claim, results: Sequence[Result]) -> tuple[State, str]:
+def _atoms_hold(
+    claim: Claim, results: Sequence[Result], known: Mapping[str, Known]
+) -> tuple[State, str]:
     support = support_of(results)
     problem = _apply_formulas(claim, support)
     if problem:
         return "unsupported", problem
-    if claim.kind == "inference" and not results:
-        return "verified", ""
+    for name in claim.depends_on:
+        support.add_text(known.get(name, ("", ""))[1])
     said_of = _without_places(claim.text, results)
-    missing = [atom for atom in atoms_of(said_of) if not support.holds(atom)]
-    if not missing:
+    bounds = {} if claim.test else bounds_in(said_of, results)
+    missing = [
+        atom
+        for atom in atoms_of(said_of)
+        if not support.holds(atom) and not (claim.test and _is_asked(atom, results))
+        if atom.text not in bounds
+    ]
+    if missing:
+        # A figure beside figures that are there is a wrong one; anything else was never shown.
+        wrong = any(atom.number is not None for atom in missing) and bool(results)
+        said = ", ".join(repr(atom.text) for atom in missing[:5])
+        return ("mismatch" if wrong else "unsupported"), f"{said} is not in what it cites"
+    if claim.test:
         return "verified", ""
-    # A figure beside figures that are there is a wrong one; anything else was never shown.
-    wrong = any(atom.number is not None for atom in missing) and bool(results)
-    said = ", ".join(repr(atom.text) for atom in missing[:5])
-    return ("mismatch" if wrong else "unsupported"), f"{said} is not in what it cites"
+    return _put_together(claim, said_of, results)
+
+
+def _put_together(claim: Claim, text: str, results: Sequence[Result]) -> tuple[State, str]:
+    """Figures stand beside their names, and in the unit that was measured."""
+    problem = unbound(text, results, _loose(claim, results))
+    if problem:
+        return "mismatch", problem
+    unit = unmeasured(text, results, claim.formulas)
+    return ("mismatch", unit) if unit else ("verified", "")
+
+
+def _loose(claim: Claim, results: Sequence[Result]) -> Support:
+    """What may stand beside any name: results of one row, and what follows by a formula."""
+    loose = support_of([result for result in results if len(result.rows) == 1])
+    for formula in claim.formulas:
+        loose.add_number(Decimal(formula.partition("=")[0].strip().replace(",", "")))
+    return loose
+
+
+def _is_asked(atom: Atom, results: Sequence[Result]) -> bool:
+    """Whether a figure is a threshold of the query; the sentence of a test is the playbook's."""
+    return any(atom.text in (*result.asked, *result.narrowed) for result in results)
 
 
 def _without_places(text: str, results: Sequence[Result]) -> str:
@@ -200,7 +271,9 @@ def support_of(results: Sequence[Result]) -> Support:
             support.add_passage(str(row[-1]) for row in result.rows)
         for exhibit in result.exhibits:
             support.add_text(exhibit)
-        for constant in result.asked:
+            support.add_text(exhibit.lower())
+        # A figure of a condition is what was asked, and not what was found.
+        for constant in (text for text in result.asked if NUMBER.fullmatch(text) is None):
             support.add_text(constant)
     return support
 
@@ -229,14 +302,18 @@ def _apply_formulas(claim: Claim, support: Support) -> str:
     return ""
 
 
-def _absence_holds(claim: Claim, results: Sequence[Result], intake: Intake) -> tuple[State, str]:
+def _absence_holds(
+    claim: Claim, results: Sequence[Result], intake: Intake, known: Mapping[str, Known]
+) -> tuple[State, str]:
     """A claim that something is not there, or that all are so, needs a query over whole, complete
-    exhibits."""
+    exhibits that found nothing, of just what the sentence says."""
     says_so = claim.kind == "absence" or ABSENT.search(claim.text)
-    if claim.kind == "limitation" or claim.test or not says_so:
+    if claim.test or not says_so or _limits_only(claim):
         return "verified", ""
     if claim.kind == "inference" and not results:
-        return "verified", ""
+        # What follows from claims denies nothing that they do not.
+        denied = any(ABSENT.search(known.get(name, ("", ""))[1]) for name in claim.depends_on)
+        return ("verified", "") if denied else ("unsupported", "no claim it rests on denies that")
     whole = [result for result in results if not result.partial]
     if not whole:
         return "unsupported", "absence, or all, needs a query over whole exhibits (no lines, LIMIT)"
@@ -250,7 +327,16 @@ def _absence_holds(claim: Claim, results: Sequence[Result], intake: Intake) -> t
     broken = sorted({name for result in whole for name in incomplete(result, intake)})
     if broken:
         return "unsupported", f"absence cannot be claimed: {', '.join(broken)} is not complete"
-    return "verified", ""
+    problem = unshown(claim.text, whole)
+    return ("unsupported", problem) if problem else ("verified", "")
+
+
+def _limits_only(claim: Claim) -> bool:
+    """A limitation speaks of exhibits; whoever names more says something about the case."""
+    named = (
+        a for a in atoms_of(claim.text) if re.fullmatch(r"[Ee]\d{3,4}(\.\d+)?", a.text) is None
+    )
+    return claim.kind == "limitation" and not any(named)
 
 
 def incomplete(result: Result, intake: Intake) -> tuple[str, ...]:

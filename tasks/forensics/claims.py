@@ -92,7 +92,8 @@ class Claim(Frozen):
 class Result(Frozen):
     """What a citation was found to hold when it was looked up again.
 
-    `asked` are constants of the query, `labels` texts that it wrote itself, `objections` why it
+    `asked` are constants that the query looks for, `narrowed` those that it leaves out or measures
+    by, `units` what it counts time in, `labels` texts that it wrote itself, `objections` why it
     cannot be cited. `partial` is whether it may have left rows out. `exhibits` are what it read.
     """
 
@@ -101,6 +102,8 @@ class Result(Frozen):
     columns: tuple[str, ...] = ()
     rows: tuple[tuple[Any, ...], ...] = ()
     asked: tuple[str, ...] = ()
+    narrowed: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     objections: tuple[str, ...] = ()
     partial: bool = False

@@ -15,10 +15,9 @@ from orchestrator import events as ev
 from orchestrator.errors import ToolFailed
 from orchestrator.journal import Record
 from tasks.forensics.alternatives import read_again
-from tasks.forensics.atoms import Support
 from tasks.forensics.board import PLOT, order_of
 from tasks.forensics.casting import cast_of
-from tasks.forensics.checking_claims import check_claims
+from tasks.forensics.checking_claims import check_claims, unsaid
 from tasks.forensics.claims import (
     CLAIM,
     LOOKED,
@@ -36,11 +35,10 @@ from tasks.forensics.custody import Custody
 from tasks.forensics.deciding import Docket
 from tasks.forensics.lab import Lab
 from tasks.forensics.manifest import Case
-from tasks.forensics.playbook import Playbook, query_of
+from tasks.forensics.playbook import Playbook, load_playbook, query_of
 from tasks.forensics.reporting.content import CaseReport, Material, Plot, RunFacts, report_of
 from tasks.forensics.reporting.overlaps import CaseMarks, Mark, mark_queries
-from tasks.forensics.team import unsaid
-from tasks.forensics.verdict import Finding, verdict_of
+from tasks.forensics.verdict import Finding, confirmed, verdict_of
 
 PLOTS = 12
 REFUSED = "a model refused to work on the case"
@@ -107,20 +105,13 @@ async def conclude(
     case: Case, custody: Custody, playbook: Playbook, told: Told, lab: Lab
 ) -> Conclusion:
     """The conclusion, from a lab that nobody has used."""
-    subject = case.subject or ""
     first = await check_claims(told.claims, lab, told.looked)
-    readings = await read_again(first, playbook, lab, subject, case.period)
-    checked = readings.checked
-    docket = Docket(
-        checked=checked,
-        reviewed=frozenset(told.reviewed),
-        playbook=playbook,
-        intake=lab.intake,
-        subject=subject,
-        period=case.period,
-        doubts=readings.doubts,
-    )
+    docket = await _docket(case, playbook, told, first, lab)
     verdict = verdict_of(docket, _stopped(told))
+    shipped = load_playbook(None)
+    if not playbook.decides_as(shipped):
+        beside = await _docket(case, shipped, told, first, lab)
+        verdict = confirmed(verdict, verdict_of(beside, _stopped(told)))
     shown = [finding for finding in verdict.findings if finding.standing in SHOWN]
     material = Material(
         case=case,
@@ -129,11 +120,27 @@ async def conclude(
         verdict=verdict,
         affected=await _affected(shown, docket, lab),
         plots=await _plots(told, lab),
-        summary=tuple(said for said in told.summary if _holds(said, checked)),
+        summary=tuple(said for said in told.summary if _holds(said, docket.checked)),
         run=_facts(told, lab),
         looked=told.looked,
     )
     return Conclusion(material, await _marks(case, playbook, told, lab))
+
+
+async def _docket(
+    case: Case, playbook: Playbook, told: Told, claims: Sequence[Checked], lab: Lab
+) -> Docket:
+    subject = case.subject or ""
+    readings = await read_again(claims, playbook, lab, subject, case.period)
+    return Docket(
+        checked=readings.checked,
+        reviewed=frozenset(told.reviewed),
+        playbook=playbook,
+        intake=lab.intake,
+        subject=subject,
+        period=case.period,
+        doubts=readings.doubts,
+    )
 
 
 def _facts(told: Told, lab: Lab) -> RunFacts:
@@ -164,13 +171,10 @@ def _stopped(told: Told) -> str:
 def _holds(sentence: Sentence, checked: Sequence[Checked]) -> bool:
     """Whether a sentence's claims all hold, and say what it says."""
     verified = {item.claim.id: item.claim for item in checked if item.is_verified}
-    support = Support()
-    for name in sentence.claims:
-        if name not in verified:
-            return False
-        support.add_text(verified[name].text)
-        support.add_text(name)
-    return not unsaid(sentence.text, support)
+    if not set(sentence.claims) <= set(verified):
+        return False
+    told = [f"{verified[name].text} {name}" for name in sentence.claims]
+    return not unsaid(sentence.text, told)
 
 
 async def _affected(findings: Sequence[Finding], docket: Docket, lab: Lab) -> tuple[Affected, ...]:
@@ -220,7 +224,7 @@ async def _plots(told: Told, lab: Lab) -> tuple[Plot, ...]:
     answers = await lab.ask_all([str(plot["query"]) for plot in told.plots])
     return tuple(
         Plot(
-            title=plot["title"],
+            title=_title(plot["title"], found["rows"]),
             kind=plot["kind"],
             sql=plot["query"],
             columns=tuple(found["columns"]),
@@ -229,6 +233,12 @@ async def _plots(told: Told, lab: Lab) -> tuple[Plot, ...]:
         for plot, found in zip(told.plots, answers, strict=True)
         if not isinstance(found, str) and found["sha256"] == plot["sha256"]
     )
+
+
+def _title(title: str, rows: Sequence[Sequence[Any]]) -> str:
+    """A plot's title, where it says nothing that is not drawn."""
+    told = [" ".join(map(str, row)) for row in rows]
+    return "The result of the query" if unsaid(title, told) else title
 
 
 async def _marks(case: Case, playbook: Playbook, told: Told, lab: Lab) -> CaseMarks:

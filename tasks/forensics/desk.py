@@ -274,8 +274,9 @@ class Desk:
 
     def _noted(self, claim: Claim, results: list[Result]) -> Noted:
         """A claim as it is judged at once."""
-        states: dict[str, Any] = {name: noted.state for name, noted in self._board.noted.items()}
-        state, why = judged(claim, results, self._board.intake, states)
+        noted = self._board.noted
+        known = {name: (one.state, one.claim.text) for name, one in noted.items()}
+        state, why = judged(claim, results, self._board.intake, known)
         return Noted(claim=claim, state=state, why=why)
 
     def _query_of(self, name: str) -> str:

@@ -2,7 +2,7 @@
 
     manifest.json  custody.json  intake.json  playbook.toml  evidence/  journal.jsonl  blobs/
     report.md  report.html  report.json  findings.csv  claims.csv  affected_records.csv
-    timeline.csv  marks.json  state.json
+    timeline.csv  annex.json  marks.json  state.json
 
 Everything but `state.json` and `hold.json` is part of a bundle. Of a case that was erased there is
 `tombstone.json` and `state.json`.

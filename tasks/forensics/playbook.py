@@ -166,6 +166,10 @@ class Playbook(Frozen):
                 if name != "about":
                     yield f"{relation}.{name}", wanted_of(text)
 
+    def decides_as(self, other: Playbook) -> bool:
+        """Whether it says the same as another one, but for its comments."""
+        return self.model_copy(update={"sha256": other.sha256}) == other
+
     def tests(self) -> dict[str, tuple[Part, Test]]:
         """Every test by its full name."""
         found: dict[str, tuple[Part, Test]] = {test.id: ("shared", test) for test in self.shared}

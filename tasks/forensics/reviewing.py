@@ -261,7 +261,7 @@ def _facts(report: CaseReport) -> dict[str, str]:
     facts |= {f"exhibit {e.path}": e.sha256 for e in report.exhibits}
     facts |= {f"playbook {report.playbook_version}": report.playbook_sha256}
     for claim in (*report.claims, *report.annex):
-        name = f"claim {claim.test or claim.text}"
+        name = f"claim {claim.test or claim.text or claim.id}"
         facts[name] = f"{facts[name]}; {claim.text}" if name in facts else claim.text
         facts[f"state of {name}"] = claim.state
     return facts

@@ -39,7 +39,7 @@ from tasks.forensics.manifest import Case
 from tasks.forensics.masking import mask_of
 from tasks.forensics.playbook import SHIPPED, load_playbook
 from tasks.forensics.reporting.batch_page import write_files
-from tasks.forensics.reporting.pages import rendered
+from tasks.forensics.reporting.pages import annex_json, rendered
 from tasks.forensics.showing import task_text
 from tasks.forensics.team import Examiner, Skeptic, Writer
 from tasks.forensics.versions import Versions
@@ -236,4 +236,8 @@ async def concluded(folder: Folder, box: SandboxSettings) -> Conclusion:
 
 def files_of(conclusion: Conclusion) -> dict[str, bytes]:
     """Every file that follows from a conclusion."""
-    return {**rendered(conclusion.report()), "marks.json": json_of(conclusion.marks)}
+    return {
+        **rendered(conclusion.report()),
+        "annex.json": annex_json(conclusion.material),
+        "marks.json": json_of(conclusion.marks),
+    }

@@ -8,6 +8,7 @@ name. It is labelled for what it is; a language model sees more.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from orchestrator.agent import Json
 from orchestrator.models.llm import Completion, Request
@@ -40,13 +41,13 @@ def policy(request: Request) -> Completion | str:
     return report(request, "failed", "the scripted team does not know this part")
 
 
-def lead(request: Request) -> str:
-    """Examiner, then Skeptic, then Writer, then the end."""
+def lead(request: Request, orders: Mapping[str, str] | None = None) -> str:
+    """Examiner, then Skeptic, then Writer, then the end; `orders` are what each is told."""
     said = [message.content for message in request.messages if message.role == "user"]
     if "How a case is worked on" not in said[0]:
         return no_way_on("the scripted team works on cases only; name a language model")
     reports = {item.agent: item for item in told(said)}
-    for agent, words in ORDERS.items():
+    for agent, words in (orders or ORDERS).items():
         if agent not in reports:
             work: Json = {"id": agent.lower(), "agent": agent, "instruction": words}
             return decision(assignments=[work])

@@ -16,8 +16,8 @@ from agents.toolkit import Tool, tool, tools_of
 from orchestrator.agent import Assignment, Observation, Report, WorkContext
 from orchestrator.errors import ToolFailed
 from orchestrator.prompt_files import render
-from tasks.forensics.atoms import GUILT, Support, atoms_of
 from tasks.forensics.board import PLOT, Board, Noted, observed
+from tasks.forensics.checking_claims import unsaid
 from tasks.forensics.claims import CLAIM, REVIEWED, ROLES, SUMMARY, Sentence
 from tasks.forensics.desk import Desk
 from tasks.forensics.lab import Lab
@@ -137,23 +137,13 @@ class Sheet:
 
 
 def _objection(sentence: Sentence, board: Board) -> str:
-    support = Support()
+    told: list[str] = []
     for name in sentence.claims:
         noted = board.noted.get(name)
         if noted is None or noted.state != "verified":
             return f"{name} is no verified claim"
-        support.add_text(noted.claim.text)
-        support.add_text(name)
-    return unsaid(sentence.text, support)
-
-
-def unsaid(text: str, support: Support) -> str:
-    """What a sentence says that its claims do not, or ""."""
-    guilt = GUILT.search(text)
-    if guilt:
-        return f"{guilt[0]!r} is a judgement about a person"
-    missing = [atom.text for atom in atoms_of(text) if not support.holds(atom)]
-    return f"{', '.join(missing[:5])} is not in its claims" if missing else ""
+        told.append(f"{noted.claim.text} {name}")
+    return unsaid(sentence.text, told)
 
 
 def _line(noted: Noted) -> str:

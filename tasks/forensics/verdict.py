@@ -41,6 +41,7 @@ WORDS: Mapping[Word, str] = {
     "insufficient_evidence": "There is not enough evidence to examine",
     "needs_human": "A person has to decide",
 }
+ACCUSING: frozenset[Word] = frozenset({"allegation_supported", "partly_supported"})
 CLEARED: frozenset[Standing] = frozenset({"not_seen", "explained"})
 
 
@@ -96,6 +97,36 @@ def verdict_of(docket: Docket, stopped: str = "") -> Verdict:
         missing=tuple(_missing(findings)),
         confidence=band if word in ("allegation_supported", "partly_supported") else "low",
         confidence_why=why,
+    )
+
+
+def confirmed(own: Verdict, shipped: Verdict) -> Verdict:
+    """A verdict by a playbook of the case's own, beside that of the shipped one over the same
+    claims: what only the former supports, or clears, is for a person to decide."""
+    if own.word in ACCUSING:
+        known = {f.mechanism for f in shipped.findings if f.standing == "supported"}
+        beyond = [
+            f.mechanism
+            for f in own.findings
+            if f.standing == "supported" and f.mechanism not in known
+        ]
+    elif own.word == "not_supported":
+        beyond = [f.mechanism for f in shipped.findings if f.standing not in CLEARED]
+    else:
+        return own
+    if not beyond:
+        return own
+    reason = (
+        f"the case's own playbook comes to {own.word}, and the shipped one to {shipped.word}; "
+        f"they differ in {', '.join(beyond)}"
+    )
+    return own.model_copy(
+        update={
+            "word": "needs_human",
+            "reason": reason,
+            "missing": shipped.missing,
+            "confidence": "low",
+        }
     )
 
 

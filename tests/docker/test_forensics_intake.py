@@ -210,6 +210,12 @@ UNCITABLE = {
     "texts put together": "SELECT concat('AFF', '-', '9') AS n FROM e004 LIMIT 1",
     "rows of its own": "SELECT * FROM e002, (VALUES (4711)) v(n)",
     "too many rows": "SELECT click_id FROM e004",
+    "rows that it picks by number": "SELECT count(*) FROM e004 WHERE _line <= 36",
+    "rows that it numbers": "SELECT count(*) FROM (SELECT row_number() OVER () AS n FROM e004) "
+    "WHERE n <= 36",
+    "a limit inside": "SELECT count(*) FROM (SELECT * FROM e004 LIMIT 36)",
+    "a condition that is always so": "SELECT count(*) FROM e004 WHERE 4711 = 4711",
+    "a sentence for a name": 'SELECT count(*) AS "AFF-1 has paid" FROM e004',
     "a figure in a sub-query": "WITH q AS (SELECT 4711 AS n FROM e004) SELECT max(n) FROM q",
 }
 
@@ -229,6 +235,40 @@ CITABLE = {
     "GROUP BY 1",
     "medians": "SELECT quantile_cont(amount, 0.5), median(amount) FROM e005",
 }
+
+
+WHERE = "SELECT count(*) FROM e004 WHERE "
+ASKED: dict[str, tuple[str, list[str], list[str]]] = {
+    "a value": (f"{WHERE} affiliate_id = 'A'", ["A"], []),
+    "two values": (f"{WHERE} affiliate_id = 'A' AND sub_id = 'B'", ["A", "B"], []),
+    "one of some": (f"{WHERE} affiliate_id IN ('A', 'B')", ["A", "B"], []),
+    "one or the other": (f"{WHERE} affiliate_id = 'A' OR affiliate_id = 'B'", ["A", "B"], []),
+    "a filter": ("SELECT count(*) FILTER (WHERE affiliate_id = 'A') FROM e004", ["A"], []),
+    "a part of a text": (f"{WHERE} referer ILIKE '%a%'", ["%a%"], []),
+    "what is left out": (f"{WHERE} affiliate_id <> 'A'", [], ["A"]),
+    "what is not one of some": (f"{WHERE} affiliate_id NOT IN ('A', 'B')", [], ["A", "B"]),
+    "what is denied": (f"{WHERE} NOT (affiliate_id = 'A')", [], ["A"]),
+    "an alternative to anything": (f"{WHERE} affiliate_id = 'A' OR ip IS NOT NULL", [], ["A"]),
+    "a part of a join that keeps all": (
+        "SELECT count(*) FROM e004 c LEFT JOIN e005 s ON s.click_id = c.click_id "
+        "AND c.affiliate_id = 'A'",
+        [],
+        ["A"],
+    ),
+    "a comparison that is shown": (
+        "SELECT affiliate_id = 'A', count(*) FROM e004 GROUP BY 1",
+        [],
+        ["A"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("query", "asked", "narrowed"), ASKED.values(), ids=ASKED)
+async def test_what_a_query_looks_for_is_told_from_what_it_leaves_out(
+    sample: Lab, query: str, asked: list[str], narrowed: list[str]
+) -> None:
+    found = await sample.ask({"op": "sql", "query": query})
+    assert (sorted(found["asked"]), sorted(found["narrowed"])) == (asked, narrowed)
 
 
 @pytest.mark.parametrize("query", CITABLE.values(), ids=CITABLE)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import pytest
-from forensics_world import Form, Row, shaped, taken_in, world_of
+from forensics_world import Form, Row, shaped, small_world, taken_in, world_of
 
 from tasks.forensics.casting import Cast, cast_of
 from tasks.forensics.playbook import load_playbook
@@ -71,6 +71,13 @@ def changed(world: Tables, table: str, change: Callable[[int, Row], Mapping[str,
 
 def test_each_role_has_the_one_column_that_it_is(cast: Cast) -> None:
     assert {role: cast.places[role] for role in TRUE} == {r: [p] for r, p in TRUE.items()}
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_small_programme_leaves_no_choice_either(seed: int) -> None:
+    small = shaped(small_world(seed), Form()).tables
+    found = cast_of(PLAYBOOK, taken_in(small, "F-HIJACK-1"))
+    assert {role: found.places[role] for role in TRUE} == {r: [p] for r, p in TRUE.items()}
 
 
 @pytest.mark.parametrize("seed", [1, 2, pytest.param(3, marks=pytest.mark.soak)])

@@ -30,7 +30,7 @@ from tasks.forensics.claims import Checked
 from tasks.forensics.intake import Order
 from tasks.forensics.reporting import drawing, escaping
 from tasks.forensics.reporting.batch_page import Row, batch_files
-from tasks.forensics.reporting.content import CaseReport, Material, Plot, report_of
+from tasks.forensics.reporting.content import CaseReport, Material, Plot, annex_of, report_of
 from tasks.forensics.reporting.overlaps import CaseMarks, Mark, mark_queries, overlaps
 from tasks.forensics.reporting.pages import rendered
 from tasks.forensics.reporting.tables import timeline
@@ -82,14 +82,15 @@ class Tags(HTMLParser):
         self.attributes += [(name, value or "") for name, value in attrs]
 
 
-def test_what_does_not_hold_is_in_the_annex_and_nowhere_else() -> None:
+def test_what_does_not_hold_stands_in_the_annex_and_in_no_file_of_the_report() -> None:
     wrong = said(5, "last-click-hijack", "inculpatory", text="There are 9,999 of them.")
-    files = rendered(report(wrong.model_copy(update={"state": "mismatch", "why": "9,999 is not"})))
-    for name in ("report.md", "report.html"):
-        body, _, annex = files[name].decode().partition("Annex: statements")
-        assert "9,999" not in body
-        assert "9,999" in annex
-    assert "9,999" not in json.dumps(json.loads(files["report.json"])["claims"])
+    wrong = wrong.model_copy(update={"state": "mismatch", "why": "a figure is not there"})
+    made = material(wrong)
+    files = rendered(report_of(made))
+    assert not [name for name, content in files.items() if b"9,999" in content]
+    for name in ("report.md", "report.html", "report.json", "claims.csv"):
+        assert b"a figure is not there" in files[name], name
+    assert [item.text for item in annex_of(made)] == ["There are 9,999 of them."]
 
 
 def test_a_summary_that_rests_on_a_claim_that_does_not_hold_is_left_out() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.forensics.claims import Checked
-from tasks.forensics.verdict import WORDS, verdict_of
+from tasks.forensics.playbook import Playbook
+from tasks.forensics.verdict import WORDS, confirmed, verdict_of
 
 MECHANISMS = [mechanism.id for mechanism in PLAYBOOK.mechanism]
 SHARED = [test.id for test in PLAYBOOK.shared]
@@ -260,6 +262,58 @@ def test_a_whitewasher_gets_no_fraud_cleared(mechanism: str, data: st.DataObject
     assert verdict.word != "not_supported"
     if verdict.word == "inconclusive":
         assert any(text.startswith(tuple(all_of(mechanism))) for text in verdict.missing)
+
+
+def bent(**rules: str) -> Playbook:
+    """The shipped playbook with other rules for the twins and signals of the first mechanism."""
+    first, *rest = PLAYBOOK.mechanism
+    parts: dict[str, Any] = {
+        part: tuple(t.model_copy(update=rules) for t in getattr(first, part))
+        for part in ("signal", "twin")
+    }
+    own = (first.model_copy(update=parts), *rest)
+    made: Playbook = PLAYBOOK.model_copy(update={"mechanism": own, "sha256": "own"})
+    return made
+
+
+ALWAYS = bent(base="", rule="1 == 1", against="1 == 0")
+NEVER = bent(base="", rule="1 == 0", against="1 == 1")
+QUIET = [name for one in MECHANISMS[1:] for name in names_of(one, "signal")]
+
+
+@pytest.mark.parametrize(
+    ("own", "figures", "word"),
+    [
+        (ALWAYS, AGAINST, "allegation_supported"),
+        (NEVER, FOR, "not_supported"),
+    ],
+)
+def test_what_only_a_playbook_of_the_case_itself_decides_is_for_a_person(
+    own: Playbook, figures: Any, word: str
+) -> None:
+    first = names_of(MECHANISMS[0], "signal", "twin")
+    docket = docket_of([*found(SHARED), *found(first, figures), *found(QUIET, AGAINST)])
+    by_own = verdict_of(replace(docket, playbook=own))
+    assert by_own.word == word
+    verdict = confirmed(by_own, verdict_of(docket))
+    assert verdict.word == "needs_human"
+    assert MECHANISMS[0] in verdict.reason
+
+
+def test_a_playbook_of_the_case_itself_decides_what_the_shipped_one_does_too() -> None:
+    docket = docket_of(found([*SHARED, *all_of(MECHANISMS[0])[len(SHARED) :]]))
+    by_own = verdict_of(replace(docket, playbook=ALWAYS))
+    assert confirmed(by_own, verdict_of(docket)).word == "allegation_supported"
+    assert PLAYBOOK.model_copy(update={"sha256": "own"}).decides_as(PLAYBOOK)
+    assert not ALWAYS.decides_as(PLAYBOOK)
+
+
+def test_a_test_whose_roles_are_in_doubt_decides_nothing_and_names_them() -> None:
+    docket = docket_of(found(all_of("click-flooding")))
+    doubts = {"click-flooding/viral-post": "request.visitor could as well be t9.other"}
+    verdict = verdict_of(replace(docket, doubts=doubts))
+    assert verdict.word == "inconclusive"
+    assert "request.visitor could as well be t9.other" in " ".join(verdict.missing)
 
 
 def test_no_word_of_a_verdict_judges_a_person() -> None:

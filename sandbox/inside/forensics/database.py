@@ -68,6 +68,8 @@ def answer(columns: list[str], rows: list[list[Any]], question: Question) -> dic
         "tables": question.tables,
         "read": sorted(set(question.columns)),
         "asked": question.asked,
+        "narrowed": question.narrowed,
+        "units": sorted(set(question.units)),
         "labels": question.labels,
         "objections": question.objections,
         "partial": question.partial,

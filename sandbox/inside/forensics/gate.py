@@ -8,6 +8,8 @@ conditions are what it asks about, and are listed.
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +19,7 @@ from sandbox.inside.forensics.wholes import refuse_parts
 Tree = Any
 UNITS = frozenset({"1", "1.0", "10", "24", "24.0", "60", "60.0", "100", "100.0", "1000", "1000.0"})
 UNITS |= {"3600", "3600.0", "86400", "86400.0", "1000000", "1000000.0", "7", "7.0"}
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,40}")
 LABELS = frozenset({"0", "1", "0.0", "1.0"})
 ARITHMETIC = frozenset({"*", "/", "//"})
 ASKS = frozenset({"~~", "!~~", "~~*", "!~~*", "~", "regexp_matches", "regexp_full_match"})
@@ -47,10 +50,13 @@ SEES_POSITION |= {"start_expr", "end_expr", "limit", "offset", "delimiter"}
 @dataclass
 class Question:
     """What a query does. `objections` say why its result cannot be cited; `asked` are the
-    constants of its conditions, `labels` the texts that it puts into the result itself."""
+    constants that its conditions look for, `narrowed` those that they leave out or measure by,
+    `units` what it counts time in, `labels` the texts that it puts into the result itself."""
 
     tables: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+    narrowed: list[str] = field(default_factory=list)
+    units: list[str] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
     objections: list[str] = field(default_factory=list)
     partial: bool = False
@@ -71,6 +77,7 @@ def examined(base: Any, sql: str, known: set[str], *, whole: bool = False) -> Qu
         refuse_parts(statements[0])
     question = Question()
     made = {entry["key"].lower() for entry in _named_parts(statements[0])}
+    question.objections += _chosen(statements[0])
     _walk(statements[0], "value", "", question)
     strange = [name for name in question.tables if name not in known and name not in made]
     if strange:
@@ -92,6 +99,57 @@ def _named_parts(tree: Tree) -> list[dict[str, Any]]:
     return [*own, *(found for inner in tree.values() for found in _named_parts(inner))]
 
 
+def _nodes(tree: Tree) -> Iterator[dict[str, Any]]:
+    """Every node of a tree, from the top."""
+    if isinstance(tree, list):
+        for inner in tree:
+            yield from _nodes(inner)
+    elif isinstance(tree, dict):
+        yield tree
+        for inner in tree.values():
+            yield from _nodes(inner)
+
+
+def _chosen(statement: Tree) -> list[str]:
+    """Where the query counts rows that it has picked itself: the figure is then its own."""
+    outer = statement["node"].get("modifiers") or []
+    numbered = {str(n["alias"]).lower() for n in _nodes(statement) if n.get("class") == "WINDOW"}
+    numbered = (numbered | {"_line", "rowid"}) - {""}
+    found = []
+    for node in _nodes(statement):
+        limits = node.get("type") in ("LIMIT_MODIFIER", "LIMIT_PERCENT_MODIFIER")
+        if node.get("sample") or (limits and not any(node is one for one in outer)):
+            found.append("it counts only some rows (LIMIT or a sample inside)")
+        if not NAME.fullmatch(str(node.get("alias") or "a")) and node.get("class"):
+            found.append("the names that it gives to columns are more than a word")
+        if node.get("class") in ("COMPARISON", "BETWEEN") and _picks(node, numbered):
+            found.append("it picks rows by their number")
+        if node.get("class") in ("COMPARISON", "BETWEEN") and not _reads(node):
+            found.append("it compares constants with each other")
+    return list(dict.fromkeys(found))
+
+
+def _picks(node: Tree, numbered: set[str]) -> bool:
+    inner = list(_nodes(node))
+    constants = [n for n in inner if n.get("class") == "CONSTANT"]
+    by_number = any(
+        n.get("class") == "WINDOW"
+        or (n.get("type") == "COLUMN_REF" and str(n["column_names"][-1]).lower() in numbered)
+        for n in inner
+    )
+    return by_number and any(_text_of(n) not in LABELS for n in constants)
+
+
+def _reads(node: Tree) -> bool:
+    """Whether anything in it depends on rows."""
+    kinds = ("COLUMN_REF", "SUBQUERY", "FUNCTION", "WINDOW")
+    return any(n.get("type") in kinds or n.get("class") in kinds for n in _nodes(node))
+
+
+def _text_of(constant: Tree) -> str:
+    return str((constant.get("literal") or {}).get("text", ""))
+
+
 def _walk(tree: Tree, context: str, parent: str, question: Question) -> None:
     if isinstance(tree, list):
         for inner in tree:
@@ -106,24 +164,25 @@ def _walk(tree: Tree, context: str, parent: str, question: Question) -> None:
     name = _function(tree, question)
     context, parent = _inside(tree, name, context, parent)
     for key, inner in tree.items():
-        _walk(inner, _context_of(key, inner, context), parent, question)
+        _walk(inner, _context_of(key, inner, context, tree), parent, question)
 
 
-def _context_of(key: str, inner: Tree, context: str) -> str:
+def _context_of(key: str, inner: Tree, context: str, tree: dict[str, Any]) -> str:
     if key in ("select_list", "then_expr", "else_expr"):
         return "value"
     if key in SEES_CONDITION:
-        return "condition"
+        kept = tree.get("type") == "JOIN" and tree.get("join_type") != "INNER"
+        return "excluded" if kept or context == "excluded" else "condition"
     return "position" if key in SEES_POSITION else context
 
 
 def _inside(tree: dict[str, Any], name: str, context: str, parent: str) -> tuple[str, str]:
     """The context of what is below this node, and what it will call its parent."""
     kind = str(tree.get("type", ""))
-    if tree.get("class") in ("COMPARISON", "BETWEEN", "CONJUNCTION") or name in ASKS:
-        return ("condition" if context == "value" else context), "condition"
-    if kind in ("COMPARE_IN", "COMPARE_NOT_IN", "OPERATOR_NOT", "OPERATOR_IS_NULL"):
-        return ("condition" if context == "value" else context), "condition"
+    if _is_condition(tree, name):
+        looks_for = context == "condition" and not _leaves_out(tree, name)
+        outside = context == "position"
+        return (context if outside else "condition" if looks_for else "excluded"), "condition"
     if name:
         return context, name
     if kind == "OPERATOR_COALESCE":
@@ -133,6 +192,39 @@ def _inside(tree: dict[str, Any], name: str, context: str, parent: str) -> tuple
     return context, (
         "cast" if tree.get("class") == "CAST" else parent if "class" not in tree else ""
     )
+
+
+def _is_condition(tree: dict[str, Any], name: str) -> bool:
+    asks = tree.get("class") in ("COMPARISON", "BETWEEN", "CONJUNCTION") or name in ASKS
+    return asks or tree.get("type") in (
+        "COMPARE_IN",
+        "COMPARE_NOT_IN",
+        "OPERATOR_NOT",
+        "OPERATOR_IS_NULL",
+        "OPERATOR_IS_NOT_NULL",
+    )
+
+
+def _leaves_out(tree: dict[str, Any], name: str) -> bool:
+    """Whether rows that are found need not have what it names."""
+    kind = tree.get("type")
+    if kind == "CONJUNCTION_OR":
+        columns = {_column_asked(child) for child in tree.get("children", [])}
+        return len(columns) != 1 or "" in columns
+    return name.startswith("!") or kind in (
+        "COMPARE_NOTEQUAL",
+        "COMPARE_DISTINCT_FROM",
+        "COMPARE_NOT_IN",
+        "OPERATOR_NOT",
+    )
+
+
+def _column_asked(tree: Tree) -> str:
+    """The one column that a part of a condition asks a value of; "" where it does not."""
+    if tree.get("type") not in ("COMPARE_EQUAL", "COMPARE_IN"):
+        return ""
+    columns = {".".join(n["column_names"]) for n in _nodes(tree) if n.get("type") == "COLUMN_REF"}
+    return columns.pop() if len(columns) == 1 else ""
 
 
 def _function(tree: dict[str, Any], question: Question) -> str:
@@ -162,13 +254,16 @@ def _note_source(tree: dict[str, Any], question: Question) -> None:
 
 def _note_constant(tree: dict[str, Any], context: str, parent: str, question: Question) -> None:
     literal = tree.get("literal") or {}
-    kind, text = str(literal.get("kind", "")), str(literal.get("text", ""))
+    kind, text = str(literal.get("kind", "")), _text_of(tree)
     if context == "position" or kind in ("NULL", "BOOLEAN", ""):
         return
-    if context == "condition":
-        question.asked.append(text)
+    takes = parent in TAKES or (parent in ARITHMETIC and text in UNITS)
+    if takes:
+        question.units += [parent, text]
+    if context in ("condition", "excluded"):
+        _note_asked(text, context, question, takes=takes)
         return
-    if parent in TAKES or (parent in ARITHMETIC and text in UNITS):
+    if takes:
         return
     if parent in ("case", ""):
         if kind == "STRING":
@@ -177,3 +272,10 @@ def _note_constant(tree: dict[str, Any], context: str, parent: str, question: Qu
         if text in LABELS:
             return
     question.objections.append(f"it writes {text[:60]!r} into the result itself")
+
+
+def _note_asked(text: str, context: str, question: Question, *, takes: bool) -> None:
+    if not takes:
+        (question.asked if context == "condition" else question.narrowed).append(text)
+    elif any(char.isdigit() for char in text):
+        question.narrowed.append(text)

@@ -1,11 +1,12 @@
 """What a report says, as one value: everything that its forms are made of, and report.json itself.
 
-Pure. What is not verified stands in an annex of its own and nowhere else.
+Pure. What is not verified is listed by its id and the reason; what it says stands in the annex, a
+file of its own, and nowhere else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -36,6 +37,7 @@ from tasks.forensics.verdict import WORDS, Verdict
 SCHEMA = "quaestor.forensics.report/1"
 SHOWN_ROWS = 50
 """Rows of a citation that a page shows; the query beside it gives all."""
+UNSAID: Mapping[str, object] = {"text": "", "formulas": (), "citations": ()}
 SEEN = ("supported", "open", "explained")
 PlotKind = Literal["bar", "line", "scatter", "hist"]
 
@@ -209,7 +211,7 @@ def report_of(material: Material) -> CaseReport:
         verdict=verdict,
         summary=tuple(said for said in material.summary if set(said.claims) <= known),
         claims=verified,
-        annex=tuple(item for item in shown if item.state != "verified"),
+        annex=tuple(i.model_copy(update=UNSAID) for i in shown if i.state != "verified"),
         affected=material.affected,
         plots=material.plots,
         exhibits=tuple(_exhibits(material.custody, docket.intake)),
@@ -371,6 +373,12 @@ def _clocks(entry: Examined) -> Iterator[str]:
                 zone = column.clock.zone or "zone unknown"
                 ends = f"{column.first} to {column.last}" if column.first else "no event"
                 yield f"{table.name}.{column.name}: {zone} ({column.clock.found}), {ends}"
+
+
+def annex_of(material: Material) -> tuple[Statement, ...]:
+    """The claims that do not hold, with what they say: annex.json."""
+    untold = (item for item in material.docket.checked if not item.is_verified)
+    return tuple(_statement(item, material.docket, ()) for item in untold)
 
 
 def first_ids(claims: Iterable[Statement]) -> dict[str, str]:

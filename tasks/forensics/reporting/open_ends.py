@@ -17,7 +17,7 @@ ORDER_CHARS = 200
 
 def injections(intake: Intake) -> Iterator[str]:
     """What in the evidence reads like an order."""
-    for order in intake.orders:
+    for order in intake.attempts():
         yield f"{order.where}: {order.text}"
 
 

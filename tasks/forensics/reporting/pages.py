@@ -11,7 +11,7 @@ from typing import Any
 
 from orchestrator.canonical import canonical
 from tasks.forensics.reporting import drawing, escaping, tables
-from tasks.forensics.reporting.content import SEEN, CaseReport, first_ids
+from tasks.forensics.reporting.content import SEEN, CaseReport, Material, annex_of, first_ids
 
 TEMPLATES = Path(__file__).parent / "data"
 POLICY = (
@@ -54,6 +54,12 @@ def rendered(report: CaseReport) -> dict[str, bytes]:
 def report_json(report: CaseReport) -> bytes:
     """The report as canonical JSON. Text of evidence stands in it as it is, escaped by JSON."""
     return f"{canonical(report.model_dump(mode='json'))}\n".encode("utf-8", "backslashreplace")
+
+
+def annex_json(material: Material) -> bytes:
+    """The claims that do not hold, each with what it says and why it does not."""
+    items = [item.model_dump(mode="json") for item in annex_of(material)]
+    return f"{canonical(items)}\n".encode("utf-8", "backslashreplace")
 
 
 def render(template: str, shown: dict[str, Any]) -> str:

@@ -48,7 +48,7 @@ def findings_csv(report: CaseReport) -> bytes:
 
 
 def claims_csv(report: CaseReport) -> bytes:
-    """One claim a row, the annex below those that hold."""
+    """One claim a row, those that do not hold below, without their words."""
     head = ("id", "state", "side", "mechanism", "test", "text", "why", "cites", "reviewed")
     return csv_bytes(
         head,
