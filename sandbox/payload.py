@@ -13,7 +13,7 @@ from importlib import resources
 from sandbox.inside.chromium import Start
 from sandbox.inside.confine import Confinement
 
-# Modules in an order in which each finds those that it imports.
+# The last of each is the program; the others are compiled when they are imported.
 _SUPERVISOR = (
     *("inside.frames", "inside.seccomp", "inside.confine", "inside.files", "inside.counters"),
     *("inside.block", "inside.relay", "inside.probe", "supervisor"),
@@ -37,21 +37,29 @@ _EXAMINER = (
     *("inside.forensics.mails", "inside.forensics.documents"),
     *("inside.forensics.tables", "inside.forensics.isolated", "inside.forensics.archives"),
     *("inside.forensics.wholes", "inside.forensics.gate", "inside.forensics.database"),
-    "inside.forensics.profile",
+    *("inside.forensics.profile", "inside.forensics.places"),
     *("inside.forensics.intake", "inside.forensics.plotting", "inside.forensics.tools"),
     "inside.forensics.examine",
 )
 _PACKAGES = ("sandbox", "sandbox.inside", "sandbox.image", "sandbox.inside.forensics")
 _LOAD = """\
-import json, sys, types
-for name, source in json.loads({sources}).items():
-    module = sys.modules[name] = types.ModuleType(name)
-    module.__path__ = []
-    exec(compile(source, "<" + name + ">", "exec"), module.__dict__)
-    parent, _, child = name.rpartition(".")
-    if parent:
-        setattr(sys.modules[parent], child, module)
-sys.modules[name].main()
+import importlib, json, sys
+from importlib.machinery import ModuleSpec
+class Sources:
+    def __init__(self, texts):
+        self.texts = texts
+    def find_spec(self, name, path=None, target=None):
+        if name in self.texts:
+            inner = any(other.startswith(name + ".") for other in self.texts)
+            return ModuleSpec(name, self, is_package=inner)
+    def create_module(self, spec):
+        return None
+    def exec_module(self, module):
+        exec(compile(self.texts[module.__name__], "<" + module.__name__ + ">", "exec"),
+            module.__dict__)
+sources = Sources(json.loads({sources}))
+sys.meta_path.insert(0, sources)
+importlib.import_module(list(sources.texts)[-1]).main()
 """
 
 

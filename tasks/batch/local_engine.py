@@ -19,7 +19,7 @@ from pathlib import Path
 
 from orchestrator.errors import NotReady
 from tasks.batch import leftovers
-from tasks.batch.port import Order
+from tasks.batch.port import Job, Order
 from tasks.batch.rules import Died, Killed
 
 MOST_ANSWER = 1 << 20
@@ -93,8 +93,10 @@ class LocalEngine:
 
 @dataclass(slots=True)
 class Nursery:
-    """The process that forks guards, started when the first is wanted and again when it is gone."""
+    """The process that forks guards, started when the first is wanted and again when it is gone.
+    It has loaded what the processes of this job need."""
 
+    job: Job = "task"
     door: socket.socket | None = None
     process: subprocess.Popen[bytes] | None = None
 
@@ -125,7 +127,7 @@ class Nursery:
             self.door, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             with theirs:
                 self.process = subprocess.Popen(
-                    [sys.executable, "-m", "tasks.batch.nursery", str(theirs.fileno())],
+                    [sys.executable, "-m", "tasks.batch.nursery", str(theirs.fileno()), self.job],
                     pass_fds=(theirs.fileno(),),
                     stdin=subprocess.DEVNULL,
                     cwd="/",
@@ -151,10 +153,10 @@ def died_of(unit: str, killed: Killed, answer: bytes) -> Died:
 
 
 @asynccontextmanager
-async def open_local() -> AsyncIterator[LocalEngine]:
+async def open_local(job: Job = "task") -> AsyncIterator[LocalEngine]:
     """An engine that has cleaned up after earlier ones that could not."""
     await asyncio.to_thread(leftovers.sweep)
-    engine = LocalEngine(Nursery())
+    engine = LocalEngine(Nursery(job))
     try:
         yield engine
     finally:

@@ -21,7 +21,7 @@ from typing import Any
 from orchestrator.errors import NotReady
 from tasks.batch import leftovers
 from tasks.batch.local_engine import Nursery, died_of
-from tasks.batch.port import Order
+from tasks.batch.port import Job, Order
 from tasks.batch.rules import Died, Killed
 
 FOREVER = -1
@@ -37,7 +37,7 @@ def carry_here(order_json: str) -> tuple[int | None, str]:
     line, theirs = socket.socketpair()
     with line:
         with theirs:
-            _nursery().bear(theirs)
+            _nursery(order.job).bear(theirs)
         line.sendall(order.model_dump_json().encode() + b"\n")
         answer = b"".join(iter(lambda: line.recv(65536), b""))
     died = died_of(order.unit, "", answer)
@@ -147,10 +147,10 @@ def _knock(address: str) -> None:
 
 
 @functools.cache
-def _nursery() -> Nursery:
+def _nursery(job: Job) -> Nursery:
     """One for all the units that a Ray worker carries after each other."""
     leftovers.sweep()
-    return Nursery()
+    return Nursery(job)
 
 
 def _environ_of_node() -> dict[str, str]:

@@ -275,7 +275,7 @@ async def _carried(store: rows.Store, carried: Carried, teller: _Teller) -> Ende
     async with AsyncExitStack() as stack:
         stack.callback(journal.close)
         watch = stack.enter_context(Progress(teller.streams, teller.show))
-        engine = await stack.enter_async_context(open_engine(plan.engine))
+        engine = await stack.enter_async_context(open_engine(plan.engine, "case"))
         desk = Desk(
             store, journal, engine, plan, source, watch, teller.finished, look=standing.look
         )

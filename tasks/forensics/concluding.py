@@ -33,6 +33,7 @@ from tasks.forensics.claims import (
 )
 from tasks.forensics.custody import Custody
 from tasks.forensics.deciding import Docket
+from tasks.forensics.intake import Intake
 from tasks.forensics.lab import Lab
 from tasks.forensics.manifest import Case
 from tasks.forensics.playbook import Playbook, load_playbook, query_of
@@ -105,6 +106,7 @@ async def conclude(
     case: Case, custody: Custody, playbook: Playbook, told: Told, lab: Lab
 ) -> Conclusion:
     """The conclusion, from a lab that nobody has used."""
+    await lab.ask_all(_known_ahead(case, playbook, told, lab.intake))
     first = await check_claims(told.claims, lab, told.looked)
     docket = await _docket(case, playbook, told, first, lab)
     verdict = verdict_of(docket, _stopped(told))
@@ -141,6 +143,13 @@ async def _docket(
         period=case.period,
         doubts=readings.doubts,
     )
+
+
+def _known_ahead(case: Case, playbook: Playbook, told: Told, intake: Intake) -> list[str]:
+    """What will be asked whatever comes out, so that it is asked at once."""
+    cited = [c.sql for claim in told.claims for c in claim.citations if isinstance(c, Query)]
+    drawn = [str(plot["query"]) for plot in told.plots]
+    return [*cited, *drawn, *_mark_queries(case, playbook, told, intake).values()]
 
 
 def _facts(told: Told, lab: Lab) -> RunFacts:
@@ -243,10 +252,7 @@ def _title(title: str, rows: Sequence[Sequence[Any]]) -> str:
 
 async def _marks(case: Case, playbook: Playbook, told: Told, lab: Lab) -> CaseMarks:
     """Devices, cards, paid accounts and addresses of the subject."""
-    subject = case.subject or ""
-    cast = cast_of(playbook, lab.intake)
-    roles = {role: place for role, place in told.roles.items() if not cast.problem(role, place)}
-    queries = mark_queries(playbook, roles, subject, case.period) if subject else {}
+    queries = _mark_queries(case, playbook, told, lab.intake)
     answers = await lab.ask_all(list(queries.values()))
     marks = [
         Mark.model_validate({"kind": role.partition(".")[2], "role": role, "value": str(row[0])})
@@ -254,4 +260,12 @@ async def _marks(case: Case, playbook: Playbook, told: Told, lab: Lab) -> CaseMa
         if not isinstance(found, str)
         for row in found["rows"]
     ]
-    return CaseMarks(case_id=case.case_id, subject=subject, marks=tuple(marks))
+    return CaseMarks(case_id=case.case_id, subject=case.subject or "", marks=tuple(marks))
+
+
+def _mark_queries(case: Case, playbook: Playbook, told: Told, intake: Intake) -> dict[str, str]:
+    if not case.subject:
+        return {}
+    cast = cast_of(playbook, intake)
+    roles = {role: place for role, place in told.roles.items() if not cast.problem(role, place)}
+    return mark_queries(playbook, roles, case.subject, case.period)

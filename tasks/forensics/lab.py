@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +30,13 @@ INTAKE_FILE = "work/intake.json"
 
 @dataclass(frozen=True, slots=True)
 class Lab:
-    """A box in which the case was taken in. `intake` is what was found. A replay has no box: all
-    that was asked is recorded."""
+    """A box in which the case was taken in. `intake` is what was found; `known` is what queries
+    gave, as the same one over the same evidence gives the same. A replay has no box: all that was
+    asked is recorded."""
 
     box: Box | None
     intake: Intake
+    known: dict[str, dict[str, Any] | str] = field(default_factory=dict)
 
     async def ask(self, request: dict[str, Any]) -> dict[str, Any]:
         """The answer to a request. Raises ToolFailed with what is wrong with it."""
@@ -42,13 +44,13 @@ class Lab:
 
     async def ask_all(self, queries: Sequence[str]) -> list[dict[str, Any] | str]:
         """The result of each query, or why it could not be had, in their order."""
-        found: list[dict[str, Any] | str] = []
-        for start in range(0, len(queries), AT_ONCE):
-            asked = list(queries[start : start + AT_ONCE])
+        new = [query for query in dict.fromkeys(queries) if query not in self.known]
+        for start in range(0, len(new), AT_ONCE):
+            asked = new[start : start + AT_ONCE]
             answer = await self.ask({"op": "many", "queries": asked})
-            for item in answer["results"]:
-                found.append(item["value"] if "value" in item else str(item["refused"]))
-        return found
+            for query, item in zip(asked, answer["results"], strict=True):
+                self.known[query] = item["value"] if "value" in item else str(item["refused"])
+        return [self.known[query] for query in queries]
 
     async def picture(self, path: str) -> bytes:
         """A file that a request has made."""

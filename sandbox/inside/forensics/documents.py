@@ -19,9 +19,9 @@ from sandbox.image.kinds import MAX_HTML, MAX_INPUT, detect
 from sandbox.image.readers import PAGES, READERS, pdf_fields, pdf_pages
 from sandbox.inside.forensics import mails, unseen
 from sandbox.inside.forensics.content import encoding_of
+from sandbox.inside.forensics.places import PROSE
 from sandbox.inside.forensics.rows import Row, Table
 
-PROSE = "text line"
 """The unit of a document's table: a line of the text that was made of it, not one of the file."""
 COLUMNS = ("place", "text", "hidden")
 WIDTH = 300

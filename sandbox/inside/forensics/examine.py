@@ -11,7 +11,6 @@ import sys
 from typing import Any
 
 from sandbox.image.document import Unreadable
-from sandbox.inside.forensics.intake import prepare
 from sandbox.inside.forensics.isolated import isolated
 from sandbox.inside.forensics.tools import SECONDS, answered
 
@@ -30,6 +29,8 @@ def main() -> None:
 def _reply(request: dict[str, Any]) -> dict[str, Any]:
     try:
         if request["op"] == "prepare":
+            from sandbox.inside.forensics.intake import prepare
+
             return {"value": prepare(request)}
         seconds = SECONDS.get(request["op"], 30.0)
         return {"value": isolated(lambda: answered(request), seconds)}

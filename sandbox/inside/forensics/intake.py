@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,16 +19,15 @@ from sandbox.image.document import Unreadable, library
 from sandbox.inside.forensics import archives, database, documents, profile
 from sandbox.inside.forensics.content import Flaws, encoding_of, head_of, is_packed
 from sandbox.inside.forensics.isolated import isolated
+from sandbox.inside.forensics.places import INPUTS, INTAKE, PROSE, WORK, tables_in
 from sandbox.inside.forensics.rows import Table, Text, tables_of
 from sandbox.inside.forensics.shapes import Shape, binary_kind, text_shape
 from sandbox.inside.forensics.tables import Written, Zone, write
 
-INPUTS, WORK = Path("inputs"), Path("work")
-INTAKE = WORK / "intake.json"
 EXHIBIT_S = 300.0
 FIRST_LINES = 20
-LIBRARIES = ("duckdb", "pyarrow", "pyarrow.parquet", "pandas")
-"""Loaded once, before the children are made; pyarrow asks for pandas at its first array."""
+LIBRARIES = ("duckdb", "pyarrow", "pyarrow.parquet")
+"""Loaded once, before the children are made."""
 OPENED = ("sqlite", "parquet")
 SHEETS = "xl/workbook.xml"
 NAMES = {
@@ -208,6 +208,7 @@ def _archive(given: Given, kind: str, *, nested: bool) -> dict[str, Any]:
 
 
 def _tabular(given: Given, kind: str, head: bytes) -> dict[str, Any]:
+    sys.meta_path.insert(0, _WithoutPandas())
     found = _entry(given, kind)
     encoding, by = ("", "") if kind else encoding_of(head)
     flaws = Flaws()
@@ -220,6 +221,15 @@ def _tabular(given: Given, kind: str, head: bytes) -> dict[str, Any]:
     if shape.delimiter:
         found |= {"delimiter": shape.delimiter, "names_columns": shape.named}
     return found | _flaws(found, flaws) | _misnamed(given, shape.kind, flaws.notes)
+
+
+class _WithoutPandas:
+    """pyarrow loads pandas at its first array if it is there; that takes longer than most tables.
+    For the children that write tables, which need nothing of it."""
+
+    def find_spec(self, name: str, *_: Any) -> None:
+        if name == "pandas":
+            raise ModuleNotFoundError("no table of ours needs it", name=name)
 
 
 def _flaws(found: dict[str, Any], flaws: Flaws) -> dict[str, Any]:
@@ -281,11 +291,6 @@ def _table_name(exhibit: str, inner: str) -> str:
     return name + ("_" + re.sub(r"\W+", "_", inner.lower(), flags=re.ASCII)[:40] if inner else "")
 
 
-def tables_in(exhibits: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Every table that was written."""
-    return [table for exhibit in exhibits for table in exhibit["tables"]]
-
-
 def _together(
     exhibits: list[dict[str, Any]], request: dict[str, Any], until: float
 ) -> dict[str, Any]:
@@ -304,8 +309,8 @@ def _together(
 
 
 def _compared(tables: list[dict[str, Any]], request: dict[str, Any]) -> dict[str, Any]:
-    rows = [table for table in tables if table["unit"] != documents.PROSE]
-    prose = [table for table in tables if table["unit"] == documents.PROSE]
+    rows = [table for table in tables if table["unit"] != PROSE]
+    prose = [table for table in tables if table["unit"] == PROSE]
     base = database.opened({table["name"]: WORK / f"{table['name']}.parquet" for table in tables})
     for table in tables:
         profile.describe(base, table)

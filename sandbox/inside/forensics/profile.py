@@ -15,6 +15,7 @@ TOP = 5
 SHOWN = 120
 LINKED = ("id", "ip", "mail", "domain", "url", "category", "text")
 MAX_VALUES = 200_000
+MEASURES = 6
 MIN_SHARED, MIN_SHARE = 2, 0.3
 STEP_S, SLACK_S, MAX_SKEW_S = 900, 2, 15 * 3600
 ORDERS = re.compile(
@@ -33,20 +34,31 @@ NAMED = 20
 
 def describe(base: Any, table: dict[str, Any]) -> None:
     """Add counts and extremes to each column of a table."""
-    name = table["name"]
-    for column in table["columns"]:
-        quoted = quote(column["name"])
-        distinct = "approx_count_distinct" if table["rows"] > 2_000_000 else "count"
-        inside = quoted if distinct.startswith("approx") else f"DISTINCT {quoted}"
-        found = base.execute(
-            f"SELECT count(*) - count({quoted}), {distinct}({inside}), min({quoted}), "  # noqa: S608 - quoted
-            f"max({quoted}) FROM {name}"
-        ).fetchone()
+    name, columns = table["name"], table["columns"]
+    if not columns:
+        return
+    rows = base.execute(f"SELECT {', '.join(_measures(table))} FROM {name}").fetchone()  # noqa: S608 - quoted
+    for column, found in zip(
+        columns, [rows[n : n + MEASURES] for n in range(0, len(rows), MEASURES)], strict=True
+    ):
         column["missing"], column["distinct"] = found[0], found[1]
         column["min"], column["max"] = _short(found[2]), _short(found[3])
-        column["top"] = [[_short(value), count] for value, count in _top(base, name, quoted)]
         if column["utc"]:
-            column["first"], column["last"] = _ends(base, name, column["utc"])
+            column["first"], column["last"] = _moment(found[4]), _moment(found[5])
+        column["top"] = [
+            [_short(value), count] for value, count in _top(base, name, quote(column["name"]))
+        ]
+
+
+def _measures(table: dict[str, Any]) -> Iterator[str]:
+    """What is asked of each column, six values each."""
+    count = "approx_count_distinct" if table["rows"] > 2_000_000 else "count"
+    for column in table["columns"]:
+        one = quote(column["name"])
+        distinct = one if count.startswith("approx") else f"DISTINCT {one}"
+        utc = quote(column["utc"]) if column["utc"] else "NULL"
+        yield f"count(*) - count({one}), {count}({distinct}), min({one}), max({one})"
+        yield f"min({utc}), max({utc})"
 
 
 def _top(base: Any, name: str, quoted: str) -> list[tuple[Any, int]]:
@@ -55,12 +67,6 @@ def _top(base: Any, name: str, quoted: str) -> list[tuple[Any, int]]:
         f"ORDER BY n DESC, 1 LIMIT {TOP}"
     ).fetchall()
     return [(value, count) for value, count in found]
-
-
-def _ends(base: Any, name: str, utc: str) -> tuple[str | None, str | None]:
-    column = quote(utc)
-    first, last = base.execute(f"SELECT min({column}), max({column}) FROM {name}").fetchone()  # noqa: S608 - quoted
-    return _moment(first), _moment(last)
 
 
 def _moment(value: Any) -> str | None:

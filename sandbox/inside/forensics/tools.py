@@ -17,8 +17,7 @@ from typing import Any
 from sandbox.image.document import Unreadable, library
 from sandbox.inside.forensics import database
 from sandbox.inside.forensics.content import Flaws, lines_of
-from sandbox.inside.forensics.documents import KINDS
-from sandbox.inside.forensics.intake import INPUTS, INTAKE, WORK, tables_in
+from sandbox.inside.forensics.places import INTAKE, PROSE, WORK, place_of, tables_in
 
 QUERY_S, SEARCH_S, PLOT_S = 60.0, 15.0, 60.0
 MAX_LINES, MAX_LINE = 200, 2_000
@@ -171,7 +170,7 @@ class Case:
         entry = self._exhibits.get(exhibit.upper())
         if entry is None:
             raise Unreadable(f"there is no exhibit {exhibit!r}; there is E001 and on")
-        if entry["kind"] in KINDS and entry["tables"]:
+        if any(table["unit"] == PROSE for table in entry["tables"]):
             return self._prose(entry["tables"][0]["name"])
         if not entry.get("encoding"):
             raise Unreadable(f"{exhibit} is {entry['kind']}: it has no lines; use sql or sample")
@@ -208,12 +207,6 @@ class Case:
                     cells = {n: database.canonical(v) for n, v in zip(names, row, strict=True)}
                     hits.append({"table": table["name"], "prefix": prefix, "row": cells})
         return hits[:20]
-
-
-def place_of(exhibit: str) -> Path:
-    """Where an exhibit lies in the box; members of archives lie where they were taken out to."""
-    outer, _, number = exhibit.partition(".")
-    return WORK / "members" / outer / number if number else INPUTS / outer
 
 
 def user_agent(text: str) -> dict[str, Any]:

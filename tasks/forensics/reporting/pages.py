@@ -6,6 +6,7 @@ its policy lets nothing be loaded.
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from tasks.forensics.reporting import drawing, escaping, tables
 from tasks.forensics.reporting.content import SEEN, CaseReport, Material, annex_of, first_ids
 
 TEMPLATES = Path(__file__).parent / "data"
+REPORTS = ("report.md.j2", "report.html.j2")
 POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
     "form-action 'none'"
@@ -42,8 +44,8 @@ def rendered(report: CaseReport) -> dict[str, bytes]:
     }
     return {
         "report.json": report_json(report),
-        "report.md": render("report.md.j2", shown).encode("utf-8"),
-        "report.html": render("report.html.j2", shown).encode("utf-8"),
+        "report.md": render(REPORTS[0], shown).encode("utf-8"),
+        "report.html": render(REPORTS[1], shown).encode("utf-8"),
         "findings.csv": tables.findings_csv(report),
         "claims.csv": tables.claims_csv(report),
         "affected_records.csv": tables.affected_csv(report),
@@ -64,12 +66,18 @@ def annex_json(material: Material) -> bytes:
 
 def render(template: str, shown: dict[str, Any]) -> str:
     """A template with its values; a name that is missing is an error."""
+    return str(_template(template).render(shown))
+
+
+@cache
+def _template(name: str) -> Any:
+    """A template, compiled once in a process."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
-        autoescape=template.endswith(".html.j2"),
+        autoescape=name.endswith(".html.j2"),
         undefined=StrictUndefined,
         finalize=escaping.printable,
         trim_blocks=True,
@@ -86,4 +94,10 @@ def render(template: str, shown: dict[str, Any]) -> str:
         short=lambda text: text[:12],
         script_text=Markup,
     )
-    return environment.get_template(template).render(shown)
+    return environment.get_template(name)
+
+
+def load_templates() -> None:
+    """Compile the templates of a report before the first is wanted."""
+    for name in REPORTS:
+        _template(name)
