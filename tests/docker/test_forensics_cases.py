@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from forensics_bench import SAMPLE, worked, working
-from sampling import SOAK
+from sampling import SOAK, sampled
 from sandbox_bench import settings
 
 from tasks.forensics.folder import Folder, State
@@ -161,7 +161,7 @@ async def test_a_bundle_verifies_in_a_fresh_place_and_is_the_same_each_time(
 FLIPS = ("evidence/E005", "journal.jsonl", "report.html", "report.json", "custody.json")
 
 
-@pytest.mark.parametrize("name", FLIPS)
+@pytest.mark.parametrize("name", sampled(FLIPS, 3, always=("report.html",)))
 async def test_one_flipped_byte_is_found(done: Done, tmp_path: Path, name: str) -> None:
     copy = tmp_path / "case"
     shutil.copytree(done.folder("sample-001").path, copy)
