@@ -93,6 +93,17 @@ class BoxSettings(Frozen):
     timeout_s: float = Field(default=60.0, gt=0)
 
 
+class ForensicsSettings(Frozen):
+    """What is taken in of a forensics case at most: files, bytes a file, bytes in all, depth of
+    folders; and how many entries are listed that were left out."""
+
+    files: int = Field(default=1_000, gt=0, le=9_999)
+    file_bytes: int = Field(default=4 << 30, gt=0)
+    case_bytes: int = Field(default=16 << 30, gt=0)
+    depth: int = Field(default=32, gt=0, le=200)
+    listed: int = Field(default=100_000, gt=0)
+
+
 class SecretSettings(Frozen):
     """A value that is typed by its name, on one origin only. Exactly one of the others says where
     the value is: a variable, a file, or a program (without a shell) whose first line it is."""
@@ -139,6 +150,7 @@ class Settings(Frozen):
     limits: Limits = Limits()
     web: WebSettings = WebSettings()
     sandbox: BoxSettings = BoxSettings()
+    forensics: ForensicsSettings = ForensicsSettings()
     secrets: dict[str, SecretSettings] = Field(default_factory=dict)
     agents: dict[str, AgentSettings] = Field(default_factory=dict)
     tools: ToolsSettings = ToolsSettings()

@@ -42,7 +42,7 @@ async def _check(batch: Batch, settings: tuple[list[Given], Where], streams: Str
     resolved.home.mkdir(mode=0o700, parents=True, exist_ok=True)  # for the log of what ran
     failed = 0
     box = box_settings(resolved, "forensics-check")
-    async for checked in check_cases(batch.cases, batch.root, box):
+    async for checked in check_cases(batch.cases, batch.root, box, resolved.forensics):
         failed += checked.intake is None
         for line in lines_of(checked):
             streams.out.line(clean(line))

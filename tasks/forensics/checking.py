@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from orchestrator.errors import SandboxFailed, ToolFailed, UsageError
+from orchestrator.errors import JournalUnavailable, SandboxFailed, ToolFailed, UsageError
+from orchestrator.settings import ForensicsSettings
 from sandbox.base import SandboxSettings
-from tasks.forensics.custody import Bounds, Custody, take
+from tasks.forensics.custody import Custody, take
 from tasks.forensics.intake import Column, Intake
 from tasks.forensics.lab import open_lab
 from tasks.forensics.manifest import Case
@@ -34,7 +35,10 @@ class Checked:
 
 
 async def check_cases(
-    cases: Sequence[Case], root: Path, settings: SandboxSettings, bounds: Bounds | None = None
+    cases: Sequence[Case],
+    root: Path,
+    settings: SandboxSettings,
+    bounds: ForensicsSettings | None = None,
 ) -> AsyncIterator[Checked]:
     """Each case after its intake, in order. Raises NotReady when there is no box to be had."""
     for case in cases:
@@ -42,7 +46,7 @@ async def check_cases(
 
 
 async def _check(
-    case: Case, root: Path, settings: SandboxSettings, bounds: Bounds | None
+    case: Case, root: Path, settings: SandboxSettings, bounds: ForensicsSettings | None
 ) -> Checked:
     with TemporaryDirectory(prefix="quaestor-case-") as temporary:
         folder = Path(temporary, "evidence")
@@ -51,7 +55,7 @@ async def _check(
             custody = await asyncio.to_thread(take, case, root, folder, bounds)
             async with open_lab(settings, custody, folder, case.subject) as lab:
                 return Checked(case, custody, lab.intake)
-        except (UsageError, ToolFailed, SandboxFailed) as error:
+        except (UsageError, ToolFailed, SandboxFailed, JournalUnavailable) as error:
             return Checked(case, custody, problem=error.message)
 
 

@@ -43,12 +43,14 @@ from tasks.forensics.verdict import Finding, confirmed, verdict_of
 
 PLOTS = 12
 REFUSED = "a model refused to work on the case"
+REFUSALS = ("refusal", "content_filter")
 SHOWN = frozenset({"supported", "open"})
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a run says of a case."""
+    """What a run says of a case. `refused` names who, of lead and agents, was refused by the model
+    when it was asked last."""
 
     run: str
     head: str
@@ -59,6 +61,7 @@ class Told:
     summary: tuple[Sentence, ...]
     looked: tuple[Looked, ...]
     outcome: ev.Outcome | None
+    refused: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,34 @@ def told_by(records: Sequence[Record]) -> Told:
         summary=tuple(Sentence.model_validate(item) for item in summary),
         looked=tuple(looked),
         outcome=outcome,
+        refused=_refused(records),
     )
+
+
+def _refused(records: Sequence[Record]) -> tuple[str, ...]:
+    said: dict[str, Any] = {}
+    ended: dict[str, tuple[str, str]] = {}
+    for record in records:
+        body = record.body or {}
+        path = "/".join(record.key.split("/")[:3])
+        if record.kind == "StepDone" and body.get("step") == "model":
+            said[path] = body["value"]
+            if path.endswith("/lead"):
+                ended["lead"] = (path, "")
+        elif record.kind == "Reported" and body:
+            ended[body["agent"]] = (path, body["report"]["status"])
+    return tuple(
+        who
+        for who, (path, status) in sorted(ended.items())
+        if status != "done" and _is_refusal(said.get(path))
+    )
+
+
+def _is_refusal(reply: Any) -> bool:
+    """A long reply is stored apart, and is none."""
+    if not isinstance(reply, dict):
+        return False
+    return reply.get("fault") == "content_filter" or reply.get("finish") in REFUSALS
 
 
 async def conclude(
@@ -170,7 +200,7 @@ def _stopped(told: Told) -> str:
         return "the run has not ended"
     if outcome.outcome == "needs_human":
         return outcome.reason or "a person has to answer"
-    if outcome.fault == "content_filter":
+    if outcome.fault == "content_filter" or told.refused:
         return REFUSED
     if outcome.outcome == "gave_up" and not told.claims:
         return f"the team gave up without a claim: {outcome.reason or 'no reason is given'}"

@@ -9,30 +9,21 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from orchestrator.blobs import storage_refused
 from orchestrator.errors import UsageError
 from orchestrator.models.llm import Frozen
+from orchestrator.settings import ForensicsSettings
 from tasks.forensics.manifest import Case
 
 PIECE = 1 << 20
 OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 NAME_CHARS = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """What is taken in at most: exhibits, bytes a file, bytes a case, depth of folders. Entries
-    are also counted that are listed only."""
-
-    files: int = 1_000
-    listed: int = 100_000
-    file_bytes: int = 4 << 30
-    case_bytes: int = 16 << 30
-    depth: int = 32
 
 
 class Exhibit(Frozen):
@@ -72,23 +63,25 @@ class _Taking:
 
     case: Case
     folder: Path
-    bounds: Bounds
+    bounds: ForensicsSettings
     exhibits: list[Exhibit] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
     not_listed: int = 0
     taken: int = 0
 
 
-def take(case: Case, root: Path, folder: Path, bounds: Bounds | None = None) -> Custody:
+def take(case: Case, root: Path, folder: Path, bounds: ForensicsSettings | None = None) -> Custody:
     """Copy the evidence of a case into `folder`, as E001 and so on in the order of the paths.
-    Raises UsageError when nothing is there, a hash is not the expected one, or a source changes."""
-    folder.mkdir(parents=True, mode=0o755)
-    taking = _Taking(case, folder, bounds or Bounds())
-    named = [(path, False) for path in case.evidence] + [(path, True) for path in case.references]
-    for path, reference in named:
-        for name in _walk(root, path, taking, 0):
-            _take_one(root, name, taking, reference)
-    folder.chmod(0o755)
+    Raises UsageError when nothing is there, a hash is not the expected one, or a source changes,
+    JournalUnavailable when the disk does not take the copies; then none is left."""
+    taking = _Taking(case, folder, bounds or ForensicsSettings())
+    try:
+        folder.mkdir(parents=True, mode=0o755)
+        _take_all(root, taking)
+        folder.chmod(0o755)
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise storage_refused(folder, error) from error
     if not taking.exhibits:
         said = "; ".join(f"{item.path}: {item.why}" for item in taking.left_out[:3])
         raise UsageError(f"case {case.case_id} has no evidence that can be read. {said}".strip())
@@ -98,6 +91,14 @@ def take(case: Case, root: Path, folder: Path, bounds: Bounds | None = None) -> 
         left_out=tuple(taking.left_out),
         not_listed=taking.not_listed,
     )
+
+
+def _take_all(root: Path, taking: _Taking) -> None:
+    case = taking.case
+    named = [(path, False) for path in case.evidence] + [(path, True) for path in case.references]
+    for path, reference in named:
+        for name in _walk(root, path, taking, 0):
+            _take_one(root, name, taking, reference)
 
 
 def changed_since(custody: Custody, root: Path) -> tuple[str, ...]:
@@ -166,7 +167,11 @@ def _leave(taking: _Taking, name: str, why: str, size: int = 0) -> None:
 
 
 def _take_one(root: Path, name: str, taking: _Taking, reference: bool) -> None:
-    size = os.lstat(root / name).st_size
+    try:
+        size = os.lstat(root / name).st_size
+    except OSError as error:
+        _leave(taking, name, f"it cannot be read ({error.strerror})")
+        return
     bounds = taking.bounds
     if len(taking.exhibits) >= bounds.files:
         _leave(taking, name, f"more than {bounds.files} files", size)

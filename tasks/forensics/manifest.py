@@ -150,6 +150,15 @@ class Case(Strict):
         return value
 
     @model_validator(mode="after")
+    def _hides_what_it_shows(self) -> Case:
+        if self.redaction.model_input and self.network != "none":
+            raise ValueError(
+                "redaction: pages that are looked up are shown as they are; hide personal data, or "
+                "name hosts in network, not both"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _period_in_order(self) -> Case:
         if self.period is not None and self.period[0] >= self.period[1]:
             raise ValueError("period: the end has to come after the start")

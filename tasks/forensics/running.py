@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator import events as ev
 from orchestrator.agent import Agent
+from orchestrator.blobs import storage_refused
 from orchestrator.canonical import sha256_of
 from orchestrator.errors import (
     JournalError,
@@ -79,11 +80,19 @@ async def work_on(work: Work, case: Case, run: str = "") -> State:
     run = run or work.quaestor.journal.create()
     try:
         return await _worked(work, case, folder, run)
+    except OSError as error:
+        if error.errno is None:  # a TimeoutError, which is no matter of the disk
+            raise
+        return _failed(folder, case, run, storage_refused(folder.path, error).message)
     except (UsageError, ToolFailed, SandboxFailed, ModelFault, JournalError) as error:
-        state = State(case_id=case.case_id, state="failed", run=run, reason=error.message)
-        folder.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        folder.write("state.json", state)
-        return state
+        return _failed(folder, case, run, error.message)
+
+
+def _failed(folder: Folder, case: Case, run: str, reason: str) -> State:
+    state = State(case_id=case.case_id, state="failed", run=run, reason=reason)
+    folder.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.write("state.json", state)
+    return state
 
 
 async def _worked(work: Work, case: Case, folder: Folder, run: str) -> State:
@@ -94,9 +103,12 @@ async def _worked(work: Work, case: Case, folder: Folder, run: str) -> State:
         folder.write("intake.json", lab.intake)
         settings = settings_of(work.quaestor.settings, case, scripted=work.model is not None)
         outcome = await _investigate(work, settings, folder, lab, run)
-    for text in changed_since(custody, work.batch.root):
-        work.notice(f"{case.case_id}: {text}; the copy was examined")
-    return await finish(work.quaestor, folder, run, outcome)
+    changed = tuple(
+        f"{text}; the copy was examined" for text in changed_since(custody, work.batch.root)
+    )
+    for text in changed:
+        work.notice(f"{case.case_id}: {text}")
+    return await finish(work.quaestor, folder, run, outcome, notes=changed)
 
 
 def _begin(work: Work, case: Case, folder: Folder, run: str) -> Custody:
@@ -108,7 +120,8 @@ def _begin(work: Work, case: Case, folder: Folder, run: str) -> Custody:
     folder.clear()
     hold_also(folder, work.quaestor.journal, run)
     folder.write("state.json", State(case_id=case.case_id, state="begun", run=run))
-    custody = take(case, work.batch.root, folder.evidence)
+    bounds = work.quaestor.settings.forensics
+    custody = take(case, work.batch.root, folder.evidence, bounds)
     playbook = work.batch.root / case.playbook if case.playbook else SHIPPED
     load_playbook(playbook)
     shutil.copyfile(playbook, folder.path / "playbook.toml")
@@ -198,8 +211,11 @@ def enlisted(team: Team, lab: Lab, board: Board, model: LLM | None) -> Team:
     return replace(team, agents=named, lead=model, model=model)
 
 
-async def finish(quaestor: Quaestor, folder: Folder, run: str, outcome: ev.Outcome) -> State:
-    """Conclude from the sealed evidence in a fresh lab, and write everything down."""
+async def finish(
+    quaestor: Quaestor, folder: Folder, run: str, outcome: ev.Outcome, *, notes: Sequence[str] = ()
+) -> State:
+    """Conclude from the sealed evidence in a fresh lab, and write everything down. `notes` are told
+    with the state."""
     records = quaestor.journal.verify(run)
     versions = Versions(folder.path)
     versions.set_aside()
@@ -213,7 +229,7 @@ async def finish(quaestor: Quaestor, folder: Folder, run: str, outcome: ev.Outco
         case_id=conclusion.material.case.case_id,
         state="needs_human" if verdict.word == "needs_human" else STATES[outcome.outcome],
         run=run,
-        reason=outcome.reason,
+        reason="; ".join(filter(None, (outcome.reason, *notes))),
         verdict=verdict.word,
         verified=sum(item.is_verified for item in docket.checked),
         claims=len(docket.checked),

@@ -7,6 +7,8 @@ import os
 import shutil
 import signal
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -16,9 +18,12 @@ from typing import Any
 import pytest
 from cli_process import Cli
 from forensics_bench import SAMPLE, worked, working
+from forensics_world import small_world, write
+from openai_faults import Fault, FaultName
+from openai_server import serve
+from openai_wire import from_request_policy
 from sandbox_bench import settings
 
-from orchestrator.errors import ModelFault
 from orchestrator.models.llm import Completion, Request
 from orchestrator.models.scripted import Policy, ScriptedModel
 from tasks.demo.reading import prompt_of, steps
@@ -63,26 +68,6 @@ async def outcome_of(
         (state,) = await worked(work)
     folder = Folder(tmp_path / "out" / "cases" / "small")
     return state, folder, json.loads((folder.path / "report.json").read_text("utf-8"))
-
-
-@pytest.mark.soak
-async def test_a_limit_in_the_middle_leaves_a_marked_report(tmp_path: Path) -> None:
-    state, folder, told = await outcome_of(tmp_path, budget={"rounds": 1})
-    assert (state.state, told["verdict"]["word"]) == ("partial", "inconclusive")
-    assert told["run"]["outcome"] == "partial"
-    assert told["claims"]
-    assert any("second pair of eyes" in text for text in told["verdict"]["missing"])
-    assert (await verify(folder.path, settings("docker"))).problems == ()
-
-
-@pytest.mark.soak
-async def test_a_refusal_needs_a_person(tmp_path: Path) -> None:
-    def refusing(_request: Request) -> Completion:
-        raise ModelFault("content_filter", "the provider refused")
-
-    state, _, told = await outcome_of(tmp_path, refusing)
-    assert state.state == "needs_human"
-    assert told["verdict"]["word"] == "needs_human"
 
 
 def obedient(request: Request) -> Completion | str:
@@ -187,3 +172,147 @@ def test_a_refused_manifest_names_every_fault_and_starts_nothing(cli: Cli, tmp_p
     assert "line 1, field colour" in done.stderr
     assert "line 1, field budget.usd" in done.stderr
     assert not (tmp_path / "batch" / "results").exists()
+
+
+FAULTY: dict[str, tuple[dict[str, Any], Callable[[str], list[Fault]]]] = {
+    "healthy": ({}, lambda _name: []),
+    "limited": ({}, lambda name: [_fault(name, "429-retry-after", 2)]),
+    "out": ({}, lambda name: [_fault(name, "503", 2)]),
+    "slow": ({}, lambda name: [_fault(name, "slow", 1, seconds=30.0)]),
+    "cut": ({}, lambda name: [_fault(name, "cut-reply", 2)]),
+    "filtered": ({}, lambda name: [_fault(name, "content-filter", 999)]),
+    "refused": ({}, lambda name: [_fault(name, "refusal", 999, examiner=True)]),
+    "tokens": ({"budget": {"tokens": 40_000}}, lambda _name: []),
+    "rounds": ({"budget": {"rounds": 1}}, lambda _name: []),
+}
+"""What happens to the model of a case in the middle of its work."""
+
+
+def _fault(name: str, kind: FaultName, times: int, *, examiner: bool = False, **more: Any) -> Fault:
+    """A fault of one case; with `examiner` once its Examiner has shown something."""
+
+    def hits(body: dict[str, Any]) -> bool:
+        text = json.dumps(body["messages"])
+        late = '"role": "tool"' in text and "You are the Examiner" in text
+        return f"Case {name}:" in text and (late or not examiner)
+
+    return Fault(hits, kind, times=times, **more)
+
+
+@pytest.fixture(scope="module")
+def faulty(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[State, dict[str, Any]]]:
+    """Every case with the fault of its own, at one endpoint and at the same time."""
+    root = tmp_path_factory.mktemp("faulty")
+    write(small_world(0), root / "files")
+    case = {"question": "Did F-HIJACK-1 break the terms?", "evidence": "files"}
+    lines = [
+        json.dumps({"case_id": name, **case, "subject": "F-HIJACK-1", **changes})
+        for name, (changes, _) in FAULTY.items()
+    ]
+    manifest = root / "batch.jsonl"
+    manifest.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    faults = [fault for name, (_, made) in FAULTY.items() for fault in made(name)]
+    with serve(from_request_policy(scripted.policy), faults=faults) as server:
+        cli = Cli(root / "cli", server.base_url)
+        cli.prepare()
+        cli.configure("[models]\ntimeout_s = 10.0\n")
+        command = ["forensics", "run", str(manifest), "--model", "scripted"]
+        command += ["--base-url", server.base_url, "--sandbox", "bubblewrap", "--parallel", "2"]
+        out, err = cli.start(*command).communicate(timeout=1800)
+    found = {}
+    for name in FAULTY:
+        folder = Folder(root / "results" / "cases" / name)
+        state = folder.state()
+        assert state is not None, (out, err)
+        found[name] = (state, json.loads((folder.path / "report.json").read_text("utf-8")))
+    return found
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(2400)
+@pytest.mark.parametrize("name", ["healthy", "limited", "out", "slow", "cut"])
+def test_an_endpoint_that_stumbles_changes_no_verdict(
+    faulty: dict[str, tuple[State, dict[str, Any]]], name: str
+) -> None:
+    state, told = faulty[name]
+    assert (state.state, state.verdict) == ("done", "allegation_supported"), state
+    assert told["verdict"]["word"] == "allegation_supported"
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(2400)
+@pytest.mark.parametrize("name", ["filtered", "refused"])
+def test_a_refusal_at_the_start_or_in_the_middle_needs_a_person(
+    faulty: dict[str, tuple[State, dict[str, Any]]], name: str
+) -> None:
+    state, told = faulty[name]
+    assert (state.state, told["verdict"]["word"]) == ("needs_human", "needs_human"), state
+    assert "refused" in told["verdict"]["reason"]
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(2400)
+@pytest.mark.parametrize("name", ["tokens", "rounds"])
+def test_a_budget_that_is_used_up_leaves_a_marked_report(
+    faulty: dict[str, tuple[State, dict[str, Any]]], name: str
+) -> None:
+    state, told = faulty[name]
+    assert (state.state, told["verdict"]["word"]) == ("partial", "inconclusive"), state
+    assert told["run"]["outcome"] == "partial"
+    if name == "rounds":
+        assert told["claims"]
+        assert any("second pair of eyes" in text for text in told["verdict"]["missing"])
+
+
+FULL = """
+mount -t tmpfs -o size=$1 none results
+{run}; echo "exit $?"
+{status}
+mount -o remount,size=200m results
+{run}; echo "exit $?"
+{status}
+cp -r results kept
+"""
+
+
+def on_a_small_disk(cli: Cli, root: Path, size: str) -> str:
+    """Run a batch whose results lie on a disk of this size, then again on a larger one; what both
+    said. The disk is seen by these processes only."""
+    python = f"{sys.executable} -m tasks.cli forensics"
+    run = f"{python} run batch.jsonl --demo --sandbox bubblewrap --parallel 2 2>&1"
+    script = FULL.format(run=run, status=f"{python} status batch.jsonl 2>&1")
+    apart = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-rm"]
+    done = subprocess.run(
+        [*apart, "sh", "-c", script, "sh", size],
+        cwd=root, env=cli.environment(), capture_output=True, text=True, timeout=1200, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(2400)
+@pytest.mark.parametrize(("size", "big"), [("6m", True), ("620k", False)])
+def test_a_full_disk_is_told_loses_nothing_and_is_gone_on_from(
+    cli: Cli, tmp_path: Path, size: str, big: bool
+) -> None:
+    lines = []
+    for name in ("one", "two"):
+        write(small_world(0), tmp_path / name)
+        case = {"case_id": name, "question": "q", "evidence": name, "subject": "F-HIJACK-1"}
+        lines.append(json.dumps(case))
+    if big:
+        (tmp_path / "two" / "big.bin").write_bytes(b"\1" * (8 << 20))
+    (tmp_path / "batch.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (tmp_path / "results").mkdir()
+    first, _, last = on_a_small_disk(cli, tmp_path, size).partition("exit ")
+    assert "the disk is full" in first
+    assert "please report" not in first
+    if big:  # the copy of one case does not fit; the other one is not hurt by that
+        assert "one: done, allegation_supported" in first
+    assert "exit 0" in last
+    for name in ("one", "two"):
+        assert f"{name}: done, allegation_supported" in last
+        records = Folder(tmp_path / "kept" / "cases" / name).records()
+        keys = [record.key for record in records if record.kind == "StepDone"]
+        assert len(keys) == len(set(keys))

@@ -17,8 +17,9 @@ import pytest_asyncio
 from sandbox_bench import settings
 
 from orchestrator.errors import ToolFailed
+from orchestrator.settings import ForensicsSettings
 from tasks.forensics.batch_file import load_batch
-from tasks.forensics.custody import Bounds, take
+from tasks.forensics.custody import take
 from tasks.forensics.intake import Examined
 from tasks.forensics.lab import Lab, open_lab
 from tasks.forensics.manifest import Case
@@ -89,7 +90,7 @@ async def lab(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lab]:
         evidence=("files",),
         time_zone={"clocks.csv": "Europe/Berlin"},
     )
-    custody = take(case, root, root / "kept", Bounds(file_bytes=1 << 30))
+    custody = take(case, root, root / "kept", ForensicsSettings(file_bytes=1 << 30))
     async with open_lab(settings("docker"), custody, root / "kept", None) as opened:
         yield opened
 

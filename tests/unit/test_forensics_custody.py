@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import resource
+import signal
 from pathlib import Path
 
 import pytest
 from sampling import SOAK
 
-from orchestrator.errors import UsageError
-from tasks.forensics.custody import Bounds, changed_since, shown, take
+from orchestrator.errors import JournalUnavailable, UsageError
+from orchestrator.settings import ForensicsSettings
+from tasks.forensics.custody import changed_since, shown, take
 from tasks.forensics.manifest import Case
 
 MANY = 20_000 if SOAK else 2_000
@@ -82,20 +85,34 @@ def test_holes_stay_holes_and_memory_stays_small(tmp_path: Path, files: Path) ->
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 << 10
 
 
+def test_copies_that_the_disk_refuses_are_taken_away_again(tmp_path: Path, files: Path) -> None:
+    (files / "large.bin").write_bytes(b"\1" * (4 << 20))
+    child = os.fork()
+    if not child:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+        with contextlib.suppress(JournalUnavailable):
+            take(case(), tmp_path, tmp_path / "kept")
+            os._exit(1)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    assert not (tmp_path / "kept").exists()
+
+
 def test_limits_leave_the_rest_out_and_say_so(tmp_path: Path, files: Path) -> None:
     for number in range(5):
         (files / f"n{number}").write_bytes(b"x" * 100)
-    few = take(case(), tmp_path, tmp_path / "few", Bounds(files=3))
+    few = take(case(), tmp_path, tmp_path / "few", ForensicsSettings(files=3))
     assert len(few.exhibits) == 3
     assert {item.why for item in few.left_out} == {"more than 3 files"}
-    small = take(case(), tmp_path, tmp_path / "small", Bounds(case_bytes=120))
+    small = take(case(), tmp_path, tmp_path / "small", ForensicsSettings(case_bytes=120))
     assert [item.path for item in small.left_out] == [f"files/n{number}" for number in range(1, 5)]
 
 
 def test_more_files_than_may_be_are_counted_and_bounded(tmp_path: Path, files: Path) -> None:
     for number in range(MANY):
         (files / f"many{number:05}").touch()
-    custody = take(case(), tmp_path, tmp_path / "kept", Bounds(files=10, listed=100))
+    custody = take(case(), tmp_path, tmp_path / "kept", ForensicsSettings(files=10, listed=100))
     assert len(custody.exhibits) == 10
     assert len(custody.left_out) + custody.not_listed == MANY + 2 - 10
 

@@ -60,6 +60,13 @@ FAULTY = {
     "budget below zero": ({"budget": {"usd": -1}}, "budget.usd", "greater than 0"),
     "network by address": ({"network": ["https://example.org/terms"]}, "network", "no host"),
     "network by pattern": ({"network": ["*.example.org"]}, "network", "no host"),
+    "hidden and looked up": (
+        {"redaction": {"model_input": True}, "network": ["example.org"]},
+        "",
+        "not both",
+    ),
+    "name of one letter": ({"redaction": {"names": ["x"]}}, "redaction.names.0", "at least 2"),
+    "strange redaction": ({"redaction": {"all": True}}, "redaction.all", "is not known here"),
     "hash": ({"expected_hashes": {"a": "12"}}, "expected_hashes.a", "pattern"),
 }
 

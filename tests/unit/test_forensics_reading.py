@@ -54,6 +54,21 @@ def test_what_is_no_text_is_told_by_its_first_bytes(head: bytes, kind: str) -> N
     assert binary_kind(head) == kind
 
 
+@pytest.mark.parametrize(
+    ("content", "encoding"),
+    [
+        ("städte, Zürich".encode(), "utf-8"),
+        ("städte, Zürich".encode("cp1252"), "cp1252"),
+        ("städte, Zürich".encode() + "Köln".encode("cp1252") + b" and more", "utf-8"),
+        ("größer ".encode("cp1252") + b"and more", "cp1252"),
+    ],
+)
+def test_bytes_of_another_encoding_make_no_other_text_of_the_rest(
+    content: bytes, encoding: str
+) -> None:
+    assert encoding_of(content)[0] == encoding
+
+
 def tables(
     path: Path,
 ) -> tuple[list[tuple[tuple[str, ...], list[tuple[int, list[object]]]]], Flaws]:

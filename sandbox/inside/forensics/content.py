@@ -152,9 +152,11 @@ def encoding_of(head: bytes) -> tuple[str, str]:
 
 
 def _guessed(head: bytes, at: int) -> tuple[str, str]:
-    """Mostly UTF-8 with stray bytes stays UTF-8; else what the letters speak for."""
-    if len(head.decode("utf-8", "ignore").encode()) > 0.999 * len(head):
-        return "utf-8", f"nearly every byte fits; the first that does not is byte {at}"
+    """UTF-8 with bytes of something else among it stays UTF-8; else what the letters speak for."""
+    kept = head.decode("utf-8", "ignore").encode()
+    letters = sum(byte > 127 for byte in kept)
+    if len(kept) > 0.999 * len(head) or letters > len(head) - len(kept):
+        return "utf-8", f"most of it fits; the first byte that does not is byte {at}"
     try:
         head.decode("cp1252")
     except UnicodeDecodeError:

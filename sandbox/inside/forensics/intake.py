@@ -139,7 +139,7 @@ def _one(given: Given, *, inside_archive: bool) -> dict[str, Any]:
 
 def _listed(given: Given, kind: str, packed: bool) -> dict[str, Any]:
     """What is not opened."""
-    notes = [f"a {kind} is not opened: it is listed with its hash"]
+    notes = [f"not opened ({kind}): it is listed with its hash"]
     if kind == "office" and not packed:
         notes = [documents.why_unread(given.at)]
     if packed:

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from orchestrator.blobs import storage_refused
 from orchestrator.canonical import canonical
 from orchestrator.models.llm import Frozen
 from tasks.forensics.reporting.escaping import csv_bytes
@@ -94,13 +95,19 @@ def policy(script: str) -> str:
 
 
 def write_files(files: dict[str, bytes], folder: Path) -> None:
-    """Write them, each whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
-        place = folder / name
-        fresh = place.with_name(f".{place.name}.new")
-        fresh.write_bytes(content)
-        fresh.replace(place)
+    """Write them, each whole or not at all. Raises JournalUnavailable when the disk refuses."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            place = folder / name
+            fresh = place.with_name(f".{place.name}.new")
+            try:
+                fresh.write_bytes(content)
+                fresh.replace(place)
+            finally:
+                fresh.unlink(missing_ok=True)
+    except OSError as error:
+        raise storage_refused(folder, error) from error
 
 
 def _choices(values: Iterable[str]) -> list[tuple[str, int]]:
