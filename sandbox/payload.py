@@ -38,7 +38,7 @@ _EXAMINER = (
     *("inside.forensics.tables", "inside.forensics.isolated", "inside.forensics.archives"),
     *("inside.forensics.wholes", "inside.forensics.gate", "inside.forensics.database"),
     *("inside.forensics.profile", "inside.forensics.places"),
-    *("inside.forensics.intake", "inside.forensics.plotting", "inside.forensics.tools"),
+    *("inside.forensics.intake", "inside.forensics.tools"),
     "inside.forensics.examine",
 )
 _PACKAGES = ("sandbox", "sandbox.inside", "sandbox.image", "sandbox.inside.forensics")

@@ -52,10 +52,6 @@ class Lab:
                 self.known[query] = item["value"] if "value" in item else str(item["refused"])
         return [self.known[query] for query in queries]
 
-    async def picture(self, path: str) -> bytes:
-        """A file that a request has made."""
-        return await self._open.get(path)
-
     @property
     def image(self) -> str:
         """What the program ran in, by content."""

@@ -167,9 +167,8 @@ async def done(
 async def test_a_page_is_cited_and_checked_against_its_archived_copy(done: Done) -> None:
     states = {claim["text"]: claim["state"] for claim in done.report["claims"]}
     assert "The terms say “Commission is 30 percent of the first month”." in states
-    held_back = {claim["text"]: claim["state"] for claim in done.report["annex"]}
-    assert set(held_back.values()) <= {"mismatch", "unsupported"}
-    assert len(held_back) == 2
+    held_back = [claim["state"] for claim in done.report["annex"]]
+    assert sorted(held_back) == ["mismatch", "unsupported"]
     page = (done.folder.path / "report.html").read_text("utf-8")
     assert "Looked up" in page
     assert "Commission is 30 percent of the first month." in page

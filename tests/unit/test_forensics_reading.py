@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.image.document import Unreadable
 from sandbox.inside.forensics.columns import Column, typed
 from sandbox.inside.forensics.content import Flaws, encoding_of, head_of, lines_of
 from sandbox.inside.forensics.rows import Text, tables_of, unique
 from sandbox.inside.forensics.shapes import binary_kind, text_shape
+from sandbox.inside.forensics.tools import check_plot
 
 ACCESS = '1.2.3.4 - - [16/May/2026:00:10:00 +0000] "GET /r/A?c=k1 HTTP/2" 302 0 "-" "UA/1" vid=v1\n'
 SHAPES = {
@@ -121,6 +123,31 @@ def test_objects_become_cells_under_dotted_names(tmp_path: Path) -> None:
     ((columns, rows),), _ = tables(file)
     assert columns == ("a.b", "l", "x")
     assert rows == [(1, ["1.1", "[1]", None]), (2, [None, None, "true"])]
+
+
+PLOTS = {
+    "bars": ("bar", [["a", 3]], ""),
+    "a curve over days": ("line", [["2026-05-01", 3]], ""),
+    "points": ("scatter", [[1.5, 3], [None, 4]], ""),
+    "a spread": ("hist", [[3], [4]], ""),
+    "a kind that nobody draws": ("pie", [["a", 3]], "not 'pie'"),
+    "no rows": ("bar", [], "needs rows"),
+    "one column": ("line", [[3]], "two columns"),
+    "words that go up": ("bar", [["a", "b"]], "'up' has to hold numbers"),
+    "words that go across": ("line", [["a", 3]], "'across' has to hold numbers or times"),
+}
+
+
+@pytest.mark.parametrize(("kind", "rows", "said"), PLOTS.values(), ids=PLOTS)
+def test_rows_that_cannot_be_drawn_are_refused_with_the_reason(
+    kind: str, rows: list[list[object]], said: str
+) -> None:
+    columns = ["across", "up"][: len(rows[0]) if rows else 2]
+    if not said:
+        check_plot(kind, columns, rows)
+        return
+    with pytest.raises(Unreadable, match=said):
+        check_plot(kind, columns, rows)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ import ipaddress
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,14 @@ from sandbox.inside.forensics import database
 from sandbox.inside.forensics.content import Flaws, lines_of
 from sandbox.inside.forensics.places import INTAKE, PROSE, WORK, place_of, tables_in
 
-QUERY_S, SEARCH_S, PLOT_S = 60.0, 15.0, 60.0
+QUERY_S, SEARCH_S = 60.0, 15.0
 MAX_LINES, MAX_LINE = 200, 2_000
 MAX_EDGES = 100_000
 BUSY = 10
+PLOTS = ("bar", "line", "scatter", "hist")
 UA_CHARS = 2_048
 SECONDS = {"sql": QUERY_S, "sample": QUERY_S, "grep": SEARCH_S, "lines": SEARCH_S, "geo": QUERY_S}
-SECONDS |= {"many": 2 * QUERY_S, "ua": 10.0, "graph": QUERY_S, "plot": PLOT_S}
+SECONDS |= {"many": 2 * QUERY_S, "ua": 10.0, "graph": QUERY_S, "plot": QUERY_S}
 
 
 def answered(request: dict[str, Any]) -> dict[str, Any]:
@@ -154,12 +156,10 @@ class Case:
         }
 
     def plot(self, request: dict[str, Any]) -> dict[str, Any]:
-        """A picture of a query's result, written to `work/plot.png`."""
-        from sandbox.inside.forensics.plotting import draw
-
+        """The rows of a plot, if they can be drawn; the report draws them."""
         result = self.sql(str(request["query"]))
-        draw(result, str(request["kind"]), str(request["title"]), WORK / "plot.png")
-        return result | {"file": "work/plot.png"}
+        check_plot(str(request["kind"]), result["columns"], result["rows"])
+        return result
 
     def _opened(self) -> Any:
         places = {name: (WORK / f"{name}.parquet").absolute() for name in self._tables}
@@ -207,6 +207,33 @@ class Case:
                     cells = {n: database.canonical(v) for n, v in zip(names, row, strict=True)}
                     hits.append({"table": table["name"], "prefix": prefix, "row": cells})
         return hits[:20]
+
+
+def check_plot(kind: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Raise Unreadable with what keeps rows from being drawn: the first column goes across, the
+    second up; of a `hist` the first is spread."""
+    if kind not in PLOTS:
+        raise Unreadable(f"plots are {', '.join(PLOTS)}, not {kind!r}")
+    if not rows or (kind != "hist" and len(columns) < 2):
+        raise Unreadable("a plot needs rows, and two columns: across and up")
+    height = 0 if kind == "hist" else 1
+    if not any(_is_figure(row[height]) for row in rows):
+        raise Unreadable(f"the column {columns[height]!r} has to hold numbers")
+    if kind in ("line", "scatter") and not any(_goes_across(row[0]) for row in rows):
+        raise Unreadable(f"the column {columns[0]!r} has to hold numbers or times")
+
+
+def _is_figure(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _goes_across(value: Any) -> bool:
+    if _is_figure(value):
+        return True
+    try:
+        return isinstance(value, str) and bool(datetime.fromisoformat(value))
+    except ValueError:
+        return False
 
 
 def user_agent(text: str) -> dict[str, Any]:
