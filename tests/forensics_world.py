@@ -262,13 +262,14 @@ def _own_purchases(world: World) -> None:
 @dataclass(frozen=True)
 class Form:
     """How a programme is written down: what kind of files, how times are, whether names say
-    anything, and what is added or left out."""
+    anything, and what is added or left out; a second clock of clicks runs `clock_s` ahead."""
 
     files: str = "csv"
     times: str = "iso"
     named: bool = True
     more: bool = False
     without: tuple[str, ...] = ()
+    clock_s: int = 0
 
 
 FORMS = {
@@ -280,6 +281,8 @@ FORMS = {
     "no devices": Form(without=("clicks.device", "signups.device", "logins.device")),
     "clicks in two tables": Form(without=("half of clicks",)),
     "few partners": Form(without=("peers",)),
+    "a clock that fits as well": Form(named=False, clock_s=-300),
+    "a clock that cannot be": Form(named=False, clock_s=7290),
 }
 """Worlds of another form, and of another shape."""
 
@@ -293,6 +296,9 @@ def shaped(world: World, form: Form, keep: str = "") -> World:
         _leave_out(tables, left_out, keep)
     if form.more:
         _add_more(tables, world.chance)
+    for row in tables["clicks"] if form.clock_s else ():
+        moment = datetime.fromisoformat(str(row["at"])) + timedelta(seconds=form.clock_s)
+        row["other"] = stamp(moment)
     for rows in tables.values():
         for row in rows:
             row.update({name: _other_time(cell, form.times) for name, cell in row.items()})

@@ -31,9 +31,10 @@ from tasks.forensics.running import files_of
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 ACCUSING = ("allegation_supported", "partly_supported")
 TRIED = list(FORMS) if SOAK else ["JSON lines, no names, milliseconds"]
-BLIND = ("no request log", "no devices", "clicks in two tables", "few partners")
+DOUBTFUL = "a clock that fits as well"
+BLIND = ("no request log", "no devices", "clicks in two tables", "few partners", DOUBTFUL)
 """Shapes that leave some tests without evidence: nobody need be found there."""
-SEEDS = (1, 2, 3, 5, 8, 13, 21, 34)
+SEEDS = (1, 2, 3, 5, 8, 13, 21, 34, 55, 89)
 TESTS = set(load_playbook(None).tests()) | {one.id for one in load_playbook(None).mechanism}
 
 
@@ -79,6 +80,10 @@ async def test_an_honest_team_finds_each_way_to_cheat(table: Table) -> None:
         assert verdict.word != "not_supported", subject
         if table.form not in BLIND:
             assert verdict.word in ACCUSING, (subject, verdict.missing)
+        if (table.form, subject) == (DOUBTFUL, "F-HIJACK-1"):
+            assert verdict.word == "inconclusive"
+            assert "click.time could as well be" in " ".join(verdict.missing)
+        if table.form not in BLIND:
             found = [f.mechanism for f in verdict.findings if f.standing == "supported"]
             assert FRAUDS[subject] in found
 

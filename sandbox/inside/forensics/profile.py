@@ -18,11 +18,13 @@ MAX_VALUES = 200_000
 MEASURES = 6
 MIN_SHARED, MIN_SHARE = 2, 0.3
 STEP_S, SLACK_S, MAX_SKEW_S = 900, 2, 15 * 3600
+SPACE = r"(?:\s|%20|\+|_)+"
 ORDERS = re.compile(
-    r"(ignore|disregard|forget)\s+(all\s+|any\s+|the\s+)*(previous|prior|above|earlier)"
-    r"|you\s+are\s+now\s|system\s*prompt|as\s+an\s+ai\b|\bassistant\s*:|<\|im_start"
+    rf"(ignore|disregard|forget){SPACE}((all|any|the|your|these){SPACE})*(previous|prior|above|earlier)"
+    rf"|you{SPACE}are{SPACE}now\s|system{SPACE}?prompt|as{SPACE}an{SPACE}ai\b|\bassistant\s*:"
+    r"|<\|im_start"
     r"|(mark|report|classify|treat|conclude)\b.{0,60}\b(legitimate|innocent|not\s+fraud|clean|guilty)"
-    r"|(call|use|run)\s+the\s+\w+\s+tool",
+    rf"|(call|use|run){SPACE}the{SPACE}\w+{SPACE}tool",
     re.IGNORECASE,
 )
 """What text in evidence looks like when it speaks to whoever reads it."""
@@ -179,8 +181,6 @@ def orders(base: Any, tables: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Cells that read like orders to whoever examines them."""
     found: list[dict[str, Any]] = []
     for table, quoted, column in _texts(tables):
-        if column["looks"] in ("id", "ip", "network", "country", "currency"):
-            continue
         rows = base.execute(
             f"SELECT _line, {quoted} FROM {table['name']} "  # noqa: S608 - quoted
             f"WHERE regexp_matches({quoted}, ?, 'i') ORDER BY _line LIMIT 20",

@@ -324,7 +324,9 @@ def _written(value: Any) -> str | None:
 
 
 def _sheets(text: Text) -> list[Table]:
-    book = library("openpyxl").load_workbook(text.path, read_only=True, data_only=True)
+    # By its name it would be refused: copies in custody have none. Sheets are read lazily.
+    file = text.path.open("rb")
+    book = library("openpyxl").load_workbook(file, read_only=True, data_only=True)
     return [table for sheet in book.worksheets[:MAX_TABLES] if (table := _sheet(sheet)) is not None]
 
 
