@@ -11,9 +11,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 TABLE = re.compile(r"^  (\w+) \((\d+) rows\): (.*)$", re.MULTILINE)
+HIDDEN = r"\[[a-z-]+ [a-z]{10}(?:-[a-z]{4})?\]"
+"""What stands for a value that is hidden from models."""
 COLUMN = re.compile(
-    r"((?:\[[^\]]*\]|[^;\[])+?) \[([\w ]+), (\d+) distinct, (\d+) missing"
-    r"(?:: ((?:\[[^\]]*\]|[^\]])*?))?"
+    rf"((?:{HIDDEN}|[^;\[])+?) \[([\w ]+), (\d+) distinct, (\d+) missing"
+    rf"(?:: ((?:{HIDDEN}|[^\]])*?))?"
     r"(?:, UTC in (.+?), ([^\],]+))?\](?:; |$)"
 )
 LINK = re.compile(

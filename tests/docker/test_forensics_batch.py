@@ -8,12 +8,10 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +19,9 @@ import pytest
 from batch_play import wait_until_nothing_is_left
 from cli_process import LONG_S, Cli
 from forensics_world import small_world, write
-from openai_server import Server, from_request_policy, serve
+from openai_server import Server, serve
+from openai_wire import from_request_policy
+from process_memory import measured
 from sampling import SOAK
 
 from tasks.forensics import scripted
@@ -31,7 +31,6 @@ COUNT = 1_000 if SOAK else 30
 WORLDS = 20 if SOAK else 2
 KILLED_AFTER = 3
 PARALLEL = 3
-LOOK_S = 5.0
 SUBJECTS = {"F-HIJACK-1": True, "D-CHECKOUT-1": False, "H-0": False}
 """Whom a case is about, and whether they cheat."""
 
@@ -70,50 +69,6 @@ def case_line(number: int) -> str:
         "subject": subject,
     }
     return json.dumps(case) + "\n"
-
-
-@dataclass
-class Memory:
-    """The most that a process and all below it have held, in bytes; shared pages count once."""
-
-    root: int
-    peak: int = 0
-    ended: threading.Event = field(default_factory=threading.Event)
-
-    def watch(self) -> None:
-        while not self.ended.wait(LOOK_S):
-            self.peak = max(self.peak, sum(map(held_by, descendants(self.root))))
-
-
-@contextmanager
-def measured(process: subprocess.Popen[str]) -> Iterator[Memory]:
-    memory = Memory(process.pid)
-    thread = threading.Thread(target=memory.watch)
-    thread.start()
-    try:
-        yield memory
-    finally:
-        memory.ended.set()
-        thread.join()
-
-
-def descendants(root: int) -> list[int]:
-    parents: dict[int, int] = {}
-    for entry in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            fields = (entry / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
-            parents[int(entry.name)] = int(fields[1])
-    found = [root]
-    for known in found:
-        found += [child for child, parent in parents.items() if parent == known]
-    return found
-
-
-def held_by(process: int) -> int:
-    with suppress(OSError):
-        lines = Path(f"/proc/{process}/smaps_rollup").read_text("utf-8").splitlines()
-        return sum(int(line.split()[1]) << 10 for line in lines if line.startswith("Pss:"))
-    return 0
 
 
 def ended(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:

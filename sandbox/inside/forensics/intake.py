@@ -243,7 +243,7 @@ def _flaws(found: dict[str, Any], flaws: Flaws) -> dict[str, Any]:
         if table["cut"]:
             said.append("it has more rows than are read")
     if flaws.bad_bytes:
-        found["notes"].append(f"{flaws.bad_bytes} bytes fit no character and are shown as escapes")
+        flaws.notes.append(f"{flaws.bad_bytes} bytes fit no character and are shown as escapes")
     return {"flaws": said, "whole": not said}
 
 
