@@ -20,7 +20,8 @@ from tasks.forensics.scripted_roles import read_exhibits, roles_of
 CLAIM = re.compile(r"^(C[\d.]+) \[(\w+)( test [^;]*)?; cites ([^\]]*)\]: (.*)$", re.MULTILINE)
 MADE = re.compile(r"\b(C\d+\.\d+\.\d+)\b")
 ORDER = re.compile(
-    r"^note: (e\d+(?:_\d+)?)\w* line (\d+), column .* reads like an order", re.MULTILINE
+    r"^note: (e\d+(?:_\d+)?)\w* line (\d+)(?: \([^\n]*\))?, column .* reads like an order",
+    re.MULTILINE,
 )
 NAMED = re.compile(r"^subject named in (E[\d.]+): \d+ lines \((\d+)", re.MULTILINE)
 COUNTED = re.compile(r"^(Q[0-9A-F]{6})\n[^\n]+\n(.+?) \| (\d+) \| (\d+)$", re.MULTILINE)
