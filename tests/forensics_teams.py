@@ -237,6 +237,8 @@ def counted(conditions: Iterable[str]) -> Callable[[Roles, str], list[str]]:
     """Counts of clicks under these conditions."""
 
     def queries(roles: Roles, subject: str) -> list[str]:
+        if not {"click.partner", "click.time"} <= set(roles):
+            return []
         table, _, column = roles["click.partner"].partition(".")
         clock = roles["click.time"].partition(".")[2]
         return [

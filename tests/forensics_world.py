@@ -287,13 +287,17 @@ FORMS = {
 """Worlds of another form, and of another shape."""
 
 
-def shaped(world: World, form: Form, keep: str = "") -> World:
-    """The programme as it is written down; `keep` is a partner who stays where peers go."""
+FEW = ("H-0", "H-1", "F-HIJACK-1", "D-CHECKOUT-1")
+"""Who is left of a programme of few partners."""
+
+
+def shaped(world: World, form: Form) -> World:
+    """The programme as it is written down."""
     tables = {name: [dict(row) for row in rows] for name, rows in world.tables.items()}
     for rows in tables.values():
         rows.sort(key=lambda row: str(row.get("at", "")))
     for left_out in form.without:
-        _leave_out(tables, left_out, keep)
+        _leave_out(tables, left_out)
     if form.more:
         _add_more(tables, world.chance)
     for row in tables["clicks"] if form.clock_s else ():
@@ -307,15 +311,14 @@ def shaped(world: World, form: Form, keep: str = "") -> World:
     return World(world.chance, tables)
 
 
-def _leave_out(tables: dict[str, list[Row]], what: str, keep: str) -> None:
+def _leave_out(tables: dict[str, list[Row]], what: str) -> None:
     table, _, column = what.partition(".")
     if what == "half of clicks":
         tables["older"] = [row for row in tables["clicks"] if str(row["at"]) < "2026-05-16"]
         tables["clicks"] = [row for row in tables["clicks"] if str(row["at"]) >= "2026-05-16"]
     elif what == "peers":
-        few = {"H-0", keep}
         for rows in tables.values():
-            rows[:] = [row for row in rows if row.get("partner", keep) in few]
+            rows[:] = [row for row in rows if row.get("partner", "H-0") in FEW]
     elif column:
         for row in tables[table]:
             del row[column]

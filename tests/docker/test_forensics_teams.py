@@ -123,10 +123,12 @@ async def test_no_sentence_that_is_not_shown_stands_in_any_file_of_the_report(
 ) -> None:
     concluded = await table.verdict("says what is not shown", LIAR, "H-1")
     made = concluded.report()
-    assert len(made.claims) == len(TRUTHS), [claim.text for claim in made.claims]
-    assert len(made.annex) >= len(LIES) - 3
+    assert {claim.text for claim in made.claims} <= {t.format(s="H-1", n=20) for t in TRUTHS}
+    if table.form not in BLIND:
+        assert len(made.claims) == len(TRUTHS)
+        assert len(made.annex) >= len(LIES) - 3
     files = await asyncio.to_thread(files_of, concluded)
     written = b"".join(content for name, content in files.items() if name != "annex.json").decode()
     untold = [item.claim.text for item in concluded.material.docket.checked if not item.is_verified]
-    assert untold
+    assert untold or table.form in BLIND
     assert not [text for text in untold if text in written]
