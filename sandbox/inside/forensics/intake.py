@@ -313,6 +313,7 @@ def _compared(tables: list[dict[str, Any]], request: dict[str, Any]) -> dict[str
     prose = [table for table in tables if table["unit"] == PROSE]
     base = database.opened({table["name"]: WORK / f"{table['name']}.parquet" for table in tables})
     for table in tables:
+        profile.hold(base, table)
         profile.describe(base, table)
     linked = profile.links(base, rows)
     subject = str(request.get("subject") or "")
