@@ -10,13 +10,15 @@ from typing import Any
 
 from orchestrator.errors import ToolFailed
 from tasks.forensics.custody import shown
-from tasks.forensics.intake import Column, Intake, Table
+from tasks.forensics.intake import Column, Examined, Intake, Table
 from tasks.forensics.looking import hosts_text
 from tasks.forensics.manifest import Case
 from tasks.forensics.playbook import Playbook
 
 CELL = 160
 MAX_LINKS = 60
+MAX_EMPTY = 20
+"""So many empty files are listed by name; more would push what matters out of the prompt."""
 MAX_COLUMNS = 40
 MAX_NAMED = 10
 
@@ -27,15 +29,13 @@ def exhibits_text(intake: Intake) -> str:
 
 
 def _exhibit_lines(intake: Intake) -> Iterator[str]:
+    empty = [exhibit.id for exhibit in intake.exhibits if exhibit.kind == "empty"]
+    counted = empty if len(empty) > MAX_EMPTY else []
     for exhibit in intake.exhibits:
-        complete = "complete" if exhibit.whole else "NOT COMPLETE"
-        yield f"{exhibit.id} {exhibit.path}: {exhibit.kind}, {exhibit.size} bytes, {complete}"
-        for table in exhibit.tables:
-            if exhibit.is_document:
-                yield f"  {table.name} ({table.rows} lines of text): grep and lines read it"
-                continue
-            columns = "; ".join(_brief(table, column) for column in table.columns[:MAX_COLUMNS])
-            yield f"  {table.name} ({table.rows} rows): {columns}"
+        if not counted or exhibit.kind != "empty":
+            yield from _lines_of(exhibit)
+    if counted:
+        yield f"{len(counted)} exhibits are empty, from {counted[0]} to {counted[-1]}"
     for link in intake.links[:MAX_LINKS]:
         one, other = (f"{t}.{c}" for t, c in zip(link.tables, link.columns, strict=True))
         yield (
@@ -51,6 +51,17 @@ def _exhibit_lines(intake: Intake) -> Iterator[str]:
             yield f"subject named in {document.id}: {named.count} lines ({first})"
     for text in intake.warnings()[:60]:
         yield f"note: {text}"
+
+
+def _lines_of(exhibit: Examined) -> Iterator[str]:
+    complete = "complete" if exhibit.whole else "NOT COMPLETE"
+    yield f"{exhibit.id} {exhibit.path}: {exhibit.kind}, {exhibit.size} bytes, {complete}"
+    for table in exhibit.tables:
+        if exhibit.is_document:
+            yield f"  {table.name} ({table.rows} lines of text): grep and lines read it"
+            continue
+        columns = "; ".join(_brief(table, column) for column in table.columns[:MAX_COLUMNS])
+        yield f"  {table.name} ({table.rows} rows): {columns}"
 
 
 def _brief(table: Table, column: Column) -> str:

@@ -147,7 +147,7 @@ def test_no_file_of_any_report_holds_a_formula_a_script_or_a_control_character(r
             cells = [cell for row in csv.reader(text.splitlines()) for cell in row]
             assert not [cell for cell in cells if cell[:1] in tuple("=+-@\t\r")], place
         assert "<script>alert" not in text, place
-        assert "![x](http" not in text, place
+        assert place.suffix != ".md" or "![x](http" not in text, place
     assert "\x1b" not in ran.done.stdout
     assert "\u202e" not in ran.done.stdout
 

@@ -1,13 +1,15 @@
-"""What the records of a run say of a case: whether a model refused when it was asked last."""
+"""What the records of a run say of a case, and what a team is shown of it first."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
+from forensics_values import intake_of
 
 from orchestrator.journal import Record
 from tasks.forensics.concluding import told_by
+from tasks.forensics.showing import exhibits_text
 
 FILTERED = {"fault": "content_filter", "message": "refused"}
 REFUSED = {"text": "I cannot do that.", "finish": "refusal"}
@@ -73,3 +75,13 @@ def test_a_refusal_counts_when_nothing_came_after_it(
     steps: list[Step], refused: tuple[str, ...]
 ) -> None:
     assert told_by(records(*steps)).refused == refused
+
+
+def test_thousands_of_empty_files_are_counted_and_push_nothing_out_of_the_prompt() -> None:
+    intake = intake_of()
+    one = intake.exhibits[0].model_copy(update={"kind": "empty", "tables": ()})
+    many = [one.model_copy(update={"id": f"E{number}"}) for number in range(100, 1_000)]
+    full = intake.model_copy(update={"exhibits": (*intake.exhibits, *many)})
+    added = len(exhibits_text(full)) - len(exhibits_text(intake))
+    assert "900 exhibits are empty, from E100 to E999" in exhibits_text(full)
+    assert added < 200
