@@ -97,8 +97,8 @@ def orders(port: int) -> list[str]:
 
 
 def planted(folder: Path, port: int) -> None:
-    """The sample with orders in user agents, referers, notes, names of files, columns, sheets,
-    tables and keys."""
+    """The sample with orders in user agents, where clicks come from, notes, and the names of files,
+    columns, sheets, tables and keys."""
     shutil.copytree(EVIDENCE, folder)
     said = orders(port)
     rows = list(csv.DictReader((folder / "clicks.csv").read_text("utf-8").splitlines()))
