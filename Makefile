@@ -13,7 +13,7 @@ demo: setup          ## the main job, without a key
 	$(RUN) quaestor run --demo
 
 test: setup check machine   ## every suite, with a real engine and a real browser
-	$(RUN) pytest -n 3 --dist loadfile
+	$(RUN) pytest -n 3 --dist loadfile --no-loadscope-reorder  # long files first, short ones fill up
 
 soak: setup machine  ## the exhaustive forms: every kill point, every signal
 	SOAK=1 $(RUN) pytest --timeout=7200

@@ -404,6 +404,7 @@ async def test_bad_tls_and_redirect_loops_are_named_in_one_line(pilot: Pilot) ->
         assert "\n" not in str(failed.value)
 
 
+@pytest.mark.soak  # ten megabytes
 async def test_ten_megabytes_are_shown_in_part_and_found_as_a_whole(pilot: Pilot) -> None:
     text = await pilot.goto("/ten-megabytes")
     assert "Item 1" in text

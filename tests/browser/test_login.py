@@ -17,6 +17,7 @@ from browser.obedient_sites import holds
 from listening import Visit, listening
 from openai_server import Server, serve
 from openai_wire import from_request_policy
+from sampling import sampled
 
 from orchestrator import events as ev
 from orchestrator.agent import Answer, Question
@@ -227,7 +228,7 @@ async def test_two_wrong_passwords_are_the_last_ones(bank: Bank, tmp_path: Path)
     assert "guess-1" not in str([question.details for question in after.asked])
 
 
-@pytest.mark.parametrize("act", ["Buy now", "Delete account", "Send message"])
+@pytest.mark.parametrize("act", sampled(["Buy now", "Delete account", "Send message"], 1))
 async def test_a_secret_logs_in_and_what_follows_waits_for_consent(
     bank: Bank, tmp_path: Path, act: str
 ) -> None:
@@ -263,6 +264,7 @@ async def test_a_page_behind_a_failed_login_is_no_success(bank: Bank, tmp_path: 
     assert "login_wall" in str(after.outcome.answer)
 
 
+@pytest.mark.soak  # two whole runs
 async def test_a_resumed_run_remembers_the_logins_that_failed(bank: Bank, tmp_path: Path) -> None:
     def play(request: Request) -> Completion | str:
         if request.tools:

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 
+import pytest
 from browser.hard_pages import Site
 from browser.piloting import Office, Pilot
 from browser.processes import chromium_of
@@ -17,6 +18,7 @@ from agents.web_surfer.tabs import CRASHED, LOST_FORMS
 from sandbox.egress_policy import EgressPolicy
 
 
+@pytest.mark.soak  # a browser of its own
 async def test_a_snapshot_is_restored_in_another_browser(
     pilot: Pilot, site: Site, office: Office
 ) -> None:
@@ -77,6 +79,7 @@ async def test_a_browser_that_is_killed_during_an_act_comes_back_and_says_so(
     assert "Keep" in await pilot.click('button "Keep"')
 
 
+@pytest.mark.soak  # a browser of its own
 async def test_session_storage_is_restored_and_leaves_no_trace_in_the_history(
     pilot: Pilot, site: Site, office: Office
 ) -> None:

@@ -155,6 +155,7 @@ def with_rows(book: openpyxl.Workbook, rows: str) -> bytes:
     return large.getvalue()
 
 
+@pytest.mark.soak  # it is parsed again by each operation
 async def test_a_sheet_of_a_hundred_thousand_rows_is_queried_searched_and_paged(
     office: Office,
 ) -> None:

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.timeout(3 * 3600)
 COUNT = 1_000 if SOAK else 30
 WORLDS = 20 if SOAK else 2
 KILLED_AFTER = 3
-PARALLEL = 3
+PARALLEL = 6 if SOAK else 3
 SUBJECTS = {"F-HIJACK-1": True, "D-CHECKOUT-1": False, "H-0": False}
 """Whom a case is about, and whether they cheat."""
 

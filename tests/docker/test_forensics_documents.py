@@ -171,6 +171,7 @@ async def cited(case: Papers, name: str, first: int, last: int) -> Lines:
     return Lines(exhibit=number, first=first, last=last, sha256=sha256)
 
 
+@pytest.mark.soak  # a whole case, and its bundle
 async def test_lines_of_documents_are_cited_and_found_again_in_another_box(case: Papers) -> None:
     contract = await cited(case, "contract.pdf", 2, 3)
     letter = await cited(case, "letter.eml", 9, 9)

@@ -98,6 +98,7 @@ def test_a_kill_after_any_record_costs_only_what_was_in_flight(
     again.close()
 
 
+@pytest.mark.soak  # three whole runs
 def test_two_kills_in_a_row_still_end_in_the_same_answer(tmp_path: Path) -> None:
     home = tmp_path / "home"
     with serve(from_request_policy(policy)) as server:

@@ -93,6 +93,7 @@ def test_a_cancel_ends_what_runs_and_starts_nothing_more(tmp_path: Path) -> None
     wait_until_nothing_is_left(tmp_path / "temp")
 
 
+@pytest.mark.soak  # another whole batch
 def test_what_the_endpoint_refused_is_apart_and_runs_again_on_demand(tmp_path: Path) -> None:
     tasks = tasks_file(tmp_path, 2)
     with played(tmp_path, faults=[Fault(1, "bad-key", times=2)]) as (cli, _server):
@@ -108,6 +109,7 @@ def test_what_the_endpoint_refused_is_apart_and_runs_again_on_demand(tmp_path: P
     assert "has no unit that failed so" in cli("batch", "retry", "--only", "infra").stdout
 
 
+@pytest.mark.soak  # it waits for a minute to pass
 def test_a_wait_that_one_unit_is_asked_for_holds_all_and_no_more_ask_at_once(
     tmp_path: Path,
 ) -> None:
@@ -125,6 +127,7 @@ def test_a_wait_that_one_unit_is_asked_for_holds_all_and_no_more_ask_at_once(
         assert in_between == []
 
 
+@pytest.mark.soak  # another whole batch
 def test_another_scheduler_is_refused_and_one_that_takes_over_fences_the_first(
     tmp_path: Path,
 ) -> None:

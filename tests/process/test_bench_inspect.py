@@ -102,6 +102,7 @@ def read(inspect: Path, log: str, cli: Cli) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.soak  # Inspect takes its time
 def test_an_exported_log_opens_in_inspect_and_is_scored_again_to_our_scores(
     inspect: Path, cli: Cli, tmp_path: Path
 ) -> None:

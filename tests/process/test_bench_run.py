@@ -100,6 +100,7 @@ def test_a_killed_run_goes_on_is_extended_and_refuses_another_configuration(
     assert records(forked)[-1]["systems"]["scripted"]["classes"] == {"correct": 1, "wrong": 2}
 
 
+@pytest.mark.soak  # another whole run
 def test_a_pilot_says_what_the_whole_suite_will_take(cli: Cli, tmp_path: Path) -> None:
     suite = suite_of(tmp_path, 9)
     flags = [*batch_flags(cli), "--pilot", "3", "--repeat", "2", "--json"]
@@ -181,6 +182,7 @@ def changed_program(folder: Path) -> Path:
     return place
 
 
+@pytest.mark.soak  # another whole run
 def test_gaia_by_both_rules_and_what_is_hidden_is_submitted(cli: Cli, tmp_path: Path) -> None:
     folder = tmp_path / "GAIA" / "2023" / "validation"
     folder.mkdir(parents=True)
@@ -203,6 +205,7 @@ def test_gaia_by_both_rules_and_what_is_hidden_is_submitted(cli: Cli, tmp_path: 
     ]  # fmt: skip
 
 
+@pytest.mark.soak  # another whole run
 def test_a_model_judges_where_a_rule_asks_one_and_its_cost_stands_apart(
     cli: Cli, server: Server, tmp_path: Path
 ) -> None:
@@ -260,6 +263,7 @@ def surfs(request: Request) -> str:
     return assign(work)
 
 
+@pytest.mark.soak  # another whole run
 def test_a_known_benchmark_stays_closed_and_a_captcha_is_no_wrong_answer(tmp_path: Path) -> None:
     rows = [{"id": "closed", "input": "Look the answers up.", "gold": "42"},
             {"id": "captcha", "input": "Search for lamps.", "gold": "42"}]  # fmt: skip
