@@ -95,6 +95,7 @@ async def test_session_storage_is_restored_and_leaves_no_trace_in_the_history(
         assert "url: about:blank" in await other.do("back")
 
 
+@pytest.mark.soak  # a browser of its own
 async def test_a_page_that_is_left_at_once_is_not_loaded_again(pilot: Pilot, site: Site) -> None:
     await pilot.goto("/session")
     await pilot.click('button "Keep"')
@@ -107,6 +108,7 @@ async def test_a_page_that_is_left_at_once_is_not_loaded_again(pilot: Pilot, sit
     assert site.requests == ["GET /plain", "GET /session"]
 
 
+@pytest.mark.soak  # a browser of its own
 async def test_branches_have_their_own_tabs_and_a_copy_of_the_cookies(pilot: Pilot) -> None:
     await pilot.goto("/storage")
     await pilot.click('button "Keep"')

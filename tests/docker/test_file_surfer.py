@@ -179,6 +179,7 @@ async def test_a_sheet_of_a_hundred_thousand_rows_is_queried_searched_and_paged(
     assert "first 5000 rows" in (await desk.open("big.xlsx")).text
 
 
+@pytest.mark.soak  # large files
 async def test_a_csv_over_every_size_limit_is_queried_where_it_lies(office: Office) -> None:
     rows = b"".join(b"%d,%d,%s\n" % (n, n % 7, b"x" * 60) for n in range(800_000))
     await office.put("big.csv", b"id,day,filler\n" + rows)
@@ -209,6 +210,7 @@ async def test_sql_that_is_wrong_or_reaches_out_is_answered_with_the_tables(offi
         assert [file.path for file in await box.files()] == ["people.csv"]
 
 
+@pytest.mark.soak  # it waits until the time is up
 async def test_a_pattern_that_never_ends_costs_neither_the_host_nor_the_box(office: Office) -> None:
     await office.put("trap.txt", b"a" * 5000 + b"!\n")
     started = time.monotonic()

@@ -205,6 +205,7 @@ async def test_lines_and_hits_come_with_their_numbers(sample: Lab) -> None:
     assert (hits["count"], hits["lines"][0][0]) == (1, 5)
 
 
+@pytest.mark.soak  # it waits until the time is up
 async def test_a_pattern_that_never_ends_is_stopped(lab: Lab) -> None:
     number = exhibit(lab, "long.log").id
     with pytest.raises(ToolFailed, match=r"longer than|time"):

@@ -37,7 +37,8 @@ from tasks.forensics.running import Work, work_on
 from tasks.forensics.scripted_roles import read_exhibits, roles_of
 from tasks.forensics.verifying import verify
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.soak]
+"""Two whole attempts at a case, and a comparison with a third."""
 EVIDENCE = SAMPLE.parent / "evidence"
 CONTACTS = (
     "mail,phone,card,first,last,iban,link\n"

@@ -180,6 +180,7 @@ async def test_one_broken_file_does_not_end_a_search_over_many(box: Box) -> None
     assert [part.anchor for part in found.parts] == ["good.docx start line 1"]
 
 
+@pytest.mark.soak  # many documents
 async def test_remote_templates_pictures_and_entities_fetch_nothing(box: Box) -> None:
     with socket.create_server(("0.0.0.0", 0)) as listener:
         listener.settimeout(0.3)

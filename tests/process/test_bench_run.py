@@ -67,6 +67,7 @@ def test_a_suite_is_run_scored_reported_and_scored_again_without_a_call(
     assert len(server.log) == asked
 
 
+@pytest.mark.soak  # three whole runs
 def test_a_killed_run_goes_on_is_extended_and_refuses_another_configuration(
     cli: Cli, server: Server, tmp_path: Path
 ) -> None:
