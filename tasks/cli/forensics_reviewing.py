@@ -12,10 +12,10 @@ from pydantic import ValidationError
 from orchestrator.canonical import canonical
 from orchestrator.errors import UsageError
 from tasks.cli.exits import ANSWERED
+from tasks.cli.forensics_running import results_of
 from tasks.cli.streams import Streams, clean
 from tasks.forensics.batch_file import read_batch
 from tasks.forensics.batch_results import CALIBRATION, write_batch_page
-from tasks.forensics.beginning import RESULTS
 from tasks.forensics.calibration import (
     blind_sample,
     judged_in,
@@ -46,7 +46,7 @@ class Place:
 
     def results(self) -> Path:
         """Where its results are."""
-        return (self.out or read_batch(self.manifest).root / RESULTS).absolute()
+        return results_of(read_batch(self.manifest), self.out)
 
     def cases(self) -> list[str]:
         """Its cases that have a report, in the order of the manifest."""

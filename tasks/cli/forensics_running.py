@@ -1,4 +1,4 @@
-"""What `quaestor forensics status`, `report`, `verify` and `bundle` do."""
+"""What `quaestor forensics status`, `report`, `verify`, `replay` and `bundle` do."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SettingsGiven = tuple[list[Given], Where]
 
 def results_of(batch: Batch, out: Path | None) -> Path:
     """The results folder of a manifest. Raises UsageError when it would lie in evidence."""
-    place = (out or batch.root / RESULTS).absolute()
+    place = (out or batch.root / RESULTS).resolve()
     for case in batch.cases:
         for path in case.evidence:
             if place.is_relative_to((batch.root / path).resolve()):

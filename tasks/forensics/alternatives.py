@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 from orchestrator.errors import ToolFailed
 from tasks.forensics.casting import Cast, cast_of
@@ -32,14 +31,13 @@ class Readings:
     doubts: Mapping[str, str]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Questions:
-    """What is asked of the lab, each query once."""
+    """What is asked of the lab about one subject."""
 
     lab: Lab
     subject: str
     period: Period | None
-    answers: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def sql(self, test: Test, roles: Roles) -> str:
         """The query of a test over these columns, or "" where a role is not filled."""
@@ -49,16 +47,15 @@ class Questions:
             return ""
 
     async def ask(self, queries: Iterable[str]) -> None:
-        """Have the answers that are not there yet."""
-        new = [sql for sql in dict.fromkeys(queries) if sql and sql not in self.answers]
-        for sql, found in zip(new, await self.lab.ask_all(new), strict=True):
-            self.answers[sql] = {}
-            if not isinstance(found, str) and len(found["rows"]) == 1:
-                self.answers[sql] = dict(zip(found["columns"], found["rows"][0], strict=True))
+        """Have the lab know the answers."""
+        await self.lab.ask_all([sql for sql in queries if sql])
 
     def outcome(self, test: Test, roles: Roles) -> bool | None:
-        """What a test comes to, once its answer is there."""
-        return test.outcome(self.answers.get(self.sql(test, roles), {}))
+        """What a test comes to, once the lab knows the answer."""
+        found = self.lab.known.get(self.sql(test, roles), "")
+        if isinstance(found, str) or len(found["rows"]) != 1:
+            return test.outcome({})
+        return test.outcome(dict(zip(found["columns"], found["rows"][0], strict=True)))
 
 
 async def read_again(

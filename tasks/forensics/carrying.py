@@ -48,7 +48,7 @@ class Terms:
 def plan_of_cases(batch: Batch, results: Path, settings: Settings, terms: Terms) -> Plan:
     """The plan that the batch's row keeps."""
     return Plan(
-        tasks=batch.file.absolute(),
+        tasks=batch.file.resolve(),
         tasks_sha256=sha256_bytes(batch.file.read_bytes()),
         systems={SYSTEM: settings.recorded()},
         parallel=terms.parallel,
@@ -62,7 +62,7 @@ def plan_of_cases(batch: Batch, results: Path, settings: Settings, terms: Terms)
 
 def find_row(store: rows.Store, manifest: Path, results: Path) -> rows.Batch | None:
     """The row of a manifest's batch with these results, or None before there is one."""
-    place = (manifest.absolute(), results)
+    place = (manifest.resolve(), results)
     for found in store.newest(MANY):
         if found.plan.kind == "cases" and (found.plan.tasks, found.plan.results) == place:
             return found
@@ -82,7 +82,7 @@ class Cases(Mapping[str, Assigned]):
         if case_id not in self.known:
             self.known |= {case.case_id: case for case in self._cases()}
         case = self.known[case_id]
-        order = CaseOrder(manifest=self.batch.file.absolute(), results=self.results, case=case)
+        order = CaseOrder(manifest=self.batch.file.resolve(), results=self.results, case=case)
         return Assigned(id=case_id, text=order.model_dump_json())
 
     def __iter__(self) -> Iterator[str]:
